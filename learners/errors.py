@@ -1,0 +1,45 @@
+"""One tree of exceptions: a message names the thing, the value, the rule and the way out."""
+
+
+class SandlotError(Exception):
+    """Anything Sandlot refuses on purpose; the command line prints it as one line and exits with 2."""
+
+
+class ConfigError(SandlotError, ValueError):
+    """A setting, a flag or a name that cannot be used."""
+
+
+class SpecError(SandlotError, ValueError):
+    """Observation or action spaces that cannot be used, or that do not match."""
+
+
+class FrameError(SandlotError, ValueError):
+    """Bytes that are not a well-formed message; the peer that sent them is cut off."""
+
+
+class RecordError(SandlotError, ValueError):
+    """A well-formed step whose content breaks the schema: names the field, the value and the rule."""
+
+
+class GapError(RecordError):
+    """Steps of a stream are missing before the ones that arrived."""
+
+
+class StoreError(SandlotError, OSError):
+    """The run store or a checkpoint cannot be read or written."""
+
+
+class DiskFullError(StoreError):
+    """There is no room on the disk; nothing was lost, and writing goes on when there is."""
+
+
+class SpoolFullError(SandlotError, OSError):
+    """The actor's spool holds as much unacknowledged data as it may."""
+
+
+class BusyError(SandlotError, RuntimeError):
+    """Somebody else already holds a port, a run folder or a robot."""
+
+
+class RefusedError(SandlotError, RuntimeError):
+    """The learner refused this actor; the text says which field differs."""

@@ -1,0 +1,1 @@
+"""Seeing: cameras, calibration, encoders and reward classifiers. Imports `learners` and nothing above it."""
