@@ -1,0 +1,51 @@
+# Sandlot: everything a person types. `make` alone lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(BIN)/sandlot
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo insert test test-all check bench faults clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash .ci/setup base
+
+$(VENV)/.dev: $(VENV)/.base
+	@VENV="$(VENV)" bash .ci/setup dev
+
+$(VENV)/.bench: $(VENV)/.dev
+	@VENV="$(VENV)" bash .ci/setup bench
+
+setup: $(VENV)/.base  ## create .venv and install Sandlot into it
+
+demo: $(VENV)/.base  ## train an arm to pick up a cube, evaluate it, write runs/demo/report.html
+	$(RUN) train arm_pick --run demo
+	$(RUN) eval demo --episodes 100 --seed 1000 --json
+
+insert: $(VENV)/.base  ## train peg insertion (about half an hour) and evaluate it
+	$(RUN) train arm_insert --run insert
+	$(RUN) eval insert --episodes 100 --seed 1000 --json
+
+test: $(VENV)/.dev  ## every quick test, real processes included
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.dev  ## the long learning and fault tests too
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench  ## measure against the alternatives; writes bench/latest.json
+	$(BIN)/python -m bench
+
+faults: $(VENV)/.dev  ## inject every fault many times; writes bench/faults.json
+	$(BIN)/python -m bench.faults
+
+clean:  ## remove the environment and caches, never the runs
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,62 @@
+"""`make faults`: injects every fault many times, prints one table, writes bench/faults.json.
+
+Each row says how often a fault was injected, how often a promise was broken (0, or the run fails), and how
+long the recovery or the detection took.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import faults_storage, faults_system, faults_transport
+
+OUTPUT = pathlib.Path(__file__).with_name("faults.json")
+COLUMNS = ("fault", "injections", "violations", "p50", "p99", "max", "unit")
+
+
+def injectors() -> dict[str, Callable[..., dict[str, Any]]]:
+    """Every `fault_*` function by name, in the order of its number."""
+    found = {
+        name: function
+        for module in (faults_transport, faults_storage, faults_system)
+        for name, function in vars(module).items()
+        if name.startswith("fault_") and callable(function)
+    }
+    return dict(sorted(found.items(), key=lambda item: (int(item[0].split("_")[1]), item[0])))
+
+
+def main() -> int:
+    """Runs the chosen faults; exit code 1 when any promise was broken."""
+    known = injectors()
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("faults", nargs="*", help=f"which; all when none is named: {', '.join(known)}")
+    parser.add_argument("--injections", type=int, default=0, help="how many of each; 0 keeps each one's own number")
+    parser.add_argument("--seed", type=int, default=0, help="of the times and bytes of the injections")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.faults if name not in known]
+    if unknown:
+        parser.error(f"unknown fault '{unknown[0]}'; there are: {', '.join(known)}")
+    console = Console(width=130)
+    count = {"injections": arguments.injections} if arguments.injections else {}
+    rows = []
+    for name in arguments.faults or known:
+        console.print(f"injecting {name} ...")
+        rows.append(known[name](seed=arguments.seed, **count))
+    OUTPUT.write_text(json.dumps(rows, indent=1) + "\n")
+    table = Table(title=f"faults, seed {arguments.seed}")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in {"fault", "unit"} else "right")
+    for row in rows:
+        table.add_row(*(f"{row[c]:.4g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS))
+    console.print(table)
+    return 1 if any(row["violations"] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

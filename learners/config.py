@@ -1,0 +1,182 @@
+"""Everything a run can be told, checked once, stored with the run as `config.yaml`."""
+
+import dataclasses
+import pathlib
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from sandlot.learners.agents.config import AgentConfig
+from sandlot.learners.errors import ConfigError
+
+Pace = Literal["learner", "realtime", "free"]
+Stale = Literal["continue", "stop"]
+
+CHANGEABLE = {"steps", "actors", "host", "port", "keys", "pace", "json", "rerun", "init", "init_data", "demos_file"}
+"""Fields that may differ when a run is resumed; every other one belongs to the run for good."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnvConfig:
+    """Which env an actor steps.
+
+    Attributes:
+        cameras: cameras to observe with, e.g. `wrist side`; none means state only.
+        randomize: draw dynamics, latency and sensor noise anew at every reset.
+        mjcf: an MJCF file of another arm instead of the built-in one.
+    """
+
+    cameras: tuple[str, ...] = ()
+    randomize: bool = False
+    mjcf: str = ""
+
+    def kwargs(self) -> dict[str, Any]:
+        """Keyword arguments for `sandlot.learners.envs.make`, only those that were set."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if v}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        task: what to learn: `arm_reach`, `arm_pick`, `arm_insert` or `gymnasium:<id>`.
+        run: name of the folder under `runs/`, or a path; the task's name when empty.
+        seed: of everything random.
+        steps: env steps to practise for, over all actors.
+        demos: demonstrations to record with the task's scripted expert before the first step.
+        demos_file: use these recorded demonstrations (a run store) instead of recording some.
+        actors: processes that step an env.
+        update_ratio: gradient steps per env step, a contract that the learner keeps.
+        chunk: gradient steps in one compiled call, that is, per actor and temperature step (RLPD's UTD).
+        start_after: env steps before the first update.
+        random_steps: env steps, over all actors, with uniformly random actions.
+        pretrain_updates: updates from the demonstrations alone before practice starts.
+        capacity: steps the replay keeps in memory; the run store keeps all.
+        pace: `learner`: simulated actors wait when the learner falls behind (the update ratio is kept);
+            `realtime`: act at the task's control rate whatever the learner does; `free`: as fast as possible.
+        max_lead_steps: how many env steps the actors may be ahead of the learner, for `pace learner`.
+        publish_s: seconds between two versions of the weights.
+        checkpoint_s: seconds between two checkpoints.
+        keep_checkpoints: how many to keep.
+        stale_policy_s: age of the weights at which an actor calls them stale; 0 means never.
+        on_stale: what an actor does with stale weights.
+        init: a run (name or path) to start from: its weights, and with `--init-data` its steps too.
+        host: address the learner listens on; anything but loopback needs `--keys`.
+        port: port the learner listens on; 0 lets `sandlot train` find a free one.
+        keys: folder made by `sandlot keys`, for links beyond this machine.
+        rerun: stream the first actor's steps to the Rerun viewer.
+        json: end with one line of JSON instead of a table.
+    """
+
+    task: str
+    run: str = ""
+    seed: int = 0
+    steps: int = 20_000
+    demos: int = 20
+    demos_file: str = ""
+    actors: int = 1
+    env: EnvConfig = EnvConfig()
+    agent: AgentConfig = AgentConfig()
+    update_ratio: float = 4.0
+    chunk: int = 4
+    start_after: int = 200
+    random_steps: int = 0
+    pretrain_updates: int = 0
+    capacity: int = 1_000_000
+    pace: Pace = "learner"
+    max_lead_steps: int = 100
+    publish_s: float = 0.5
+    checkpoint_s: float = 20.0
+    keep_checkpoints: int = 3
+    stale_policy_s: float = 0.0
+    on_stale: Stale = "continue"
+    init: str = ""
+    init_data: bool = False
+    host: str = "127.0.0.1"
+    port: int = 0
+    keys: str = ""
+    rerun: bool = False
+    json: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks every number; raises ConfigError naming the flag, the value and the rule."""
+        positive = ("steps", "actors", "chunk", "capacity", "keep_checkpoints", "max_lead_steps", "update_ratio")
+        for name in (*positive, "publish_s", "checkpoint_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"--{flag(name)} is {getattr(self, name)}; it must be greater than 0")
+        for name in ("demos", "start_after", "random_steps", "pretrain_updates", "stale_policy_s", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"--{flag(name)} is {getattr(self, name)}; it must not be negative")
+        if not 0 <= self.port < 65536:
+            raise ConfigError(f"--port is {self.port}; ports go from 1 to 65535, 0 finds a free one")
+        if self.pretrain_updates and not (self.demos or self.demos_file or self.init_data):
+            raise ConfigError("--pretrain-updates needs data: give --demos, --demos-file or --init-data")
+
+
+def flag(field: str) -> str:
+    """The command line's spelling of a field."""
+    return field.replace("_", "-")
+
+
+def run_folder(run: str, task: str = "") -> pathlib.Path:
+    """`runs/<name>` for a plain name, the path itself for anything with a slash."""
+    name = run or task.replace(":", "-")
+    if not name or name in {".", ".."}:
+        raise ConfigError(f"run name {run!r} cannot be a folder; give a name such as --run first_try")
+    return pathlib.Path(name) if "/" in name else pathlib.Path("runs") / name
+
+
+def existing_run(run: str) -> pathlib.Path:
+    """The folder of a run that must exist; lists the runs there are when it does not."""
+    folder = run_folder(run)
+    if not (folder / "config.yaml").is_file():
+        known = sorted(p.parent.name for p in pathlib.Path("runs").glob("*/config.yaml"))
+        raise ConfigError(
+            f"no run at '{folder}' (no config.yaml there); runs here: {', '.join(known) or 'none yet'}; "
+            "start one with `sandlot train TASK --run NAME`"
+        )
+    return folder
+
+
+def save_config(path: pathlib.Path, config: TrainConfig) -> None:
+    """Writes the resolved config as YAML."""
+    path.write_text(yaml.safe_dump(msgspec.to_builtins(config), sort_keys=False))
+
+
+def load_config(path: pathlib.Path) -> TrainConfig:
+    """Reads a config; raises ConfigError naming the file and the field."""
+    try:
+        return from_dict(yaml.safe_load(path.read_text()) or {}, where=str(path))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}; restore it or start a new run") from error
+
+
+def from_dict(values: dict[str, Any], *, where: str) -> TrainConfig:
+    """Builds a TrainConfig from plain values, refusing unknown names."""
+    _refuse_unknown(values, TrainConfig, where)
+    try:
+        return msgspec.convert(values, TrainConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _refuse_unknown(values: dict[str, Any], cls: Any, where: str) -> None:
+    fields = {f.name: f.type for f in dataclasses.fields(cls)}
+    for name, value in values.items():
+        if name not in fields:
+            raise ConfigError(f"{where}: unknown setting '{name}'; there are: {', '.join(fields)}")
+        if dataclasses.is_dataclass(fields[name]) and isinstance(value, dict):
+            _refuse_unknown(value, fields[name], f"{where}: {name}")
+
+
+def refuse_changes(stored: TrainConfig, asked: TrainConfig) -> None:
+    """Raises ConfigError when a resumed run is asked to change what belongs to it."""
+    old, new = msgspec.to_builtins(stored), msgspec.to_builtins(asked)
+    changed = [f"{k}: {old[k]} != {new[k]}" for k in old if k not in CHANGEABLE | {"run"} and old[k] != new[k]]
+    if changed:
+        raise ConfigError(
+            f"run '{stored.run}' was started with other settings ({'; '.join(changed)}); "
+            "leave those flags out to resume it, or choose another --run"
+        )

@@ -1,0 +1,96 @@
+"""The `sandlot` command: one subcommand a task, flags from the config dataclasses, errors on one line."""
+
+import contextlib
+import importlib
+import io
+import logging
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from sandlot.learners.errors import SandlotError
+
+COMMANDS = {
+    "train": ("learn a task: one learner and N actors on this machine", "sandlot.commands.train"),
+    "eval": ("play seeded episodes with a run's policy and print its success", "sandlot.commands.evaluate"),
+    "demos": ("record demonstrations with a task's scripted expert", "sandlot.commands.demos"),
+    "report": ("write a run's report.html again", "sandlot.commands.report"),
+    "export": ("write a run's policy as one file for sandlot.load_policy", "sandlot.commands.export"),
+    "learner": ("the learner alone, for actors on other machines", "sandlot.commands.learner"),
+    "actor": ("an actor alone, for a learner elsewhere", "sandlot.commands.actor"),
+    "keys": ("make the keys that links beyond this machine need", "sandlot.commands.keys"),
+    "doctor": ("check this machine and say what is missing", "sandlot.commands.doctor"),
+}
+
+EXAMPLES = """examples:
+  sandlot train arm_pick --run first          learn to pick up a cube; run it again to resume
+  sandlot eval first --episodes 100           how good is it?
+  sandlot train gymnasium:Pendulum-v1         any Gymnasium task with continuous actions
+  sandlot COMMAND --help                      every flag of a command
+"""
+
+T = TypeVar("T")
+
+USAGE_EXIT = 2
+INTERRUPTED_EXIT = 130
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one command and exits: 0 done, 2 refused with one line on stderr, 130 interrupted."""
+    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def run(argv: list[str]) -> int:
+    """Runs `sandlot ARGV` and returns the exit code."""
+    if not argv or argv[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(usage())
+        return 0 if argv else USAGE_EXIT
+    if argv[0] in {"-V", "--version"}:
+        sys.stdout.write(f"sandlot {importlib.import_module('sandlot').__version__}\n")
+        return 0
+    try:
+        if argv[0] not in COMMANDS:
+            raise SandlotError(f"unknown command '{argv[0]}'; there are: {', '.join(COMMANDS)}")
+        logging.basicConfig(
+            level=logging.INFO,
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+            stream=sys.stderr,
+            force=True,
+        )
+        return int(importlib.import_module(COMMANDS[argv[0]][1]).main(argv[1:]) or 0)
+    except SandlotError as error:
+        sys.stderr.write(f"sandlot {argv[0]}: {' '.join(str(error).split())}\n")
+        return USAGE_EXIT
+    except KeyboardInterrupt:
+        sys.stderr.write(f"sandlot {argv[0]}: interrupted\n")
+        return INTERRUPTED_EXIT
+
+
+def usage() -> str:
+    """The first screen of help."""
+    lines = [f"  {name:<9}{text}" for name, (text, _) in COMMANDS.items()]
+    return "usage: sandlot COMMAND [flags]\n\ncommands:\n" + "\n".join(lines) + "\n\n" + EXAMPLES
+
+
+def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = None) -> T:
+    """Fills a config dataclass from flags; a wrong flag raises SandlotError on one line."""
+    import tyro
+
+    errors = io.StringIO()
+    extra: dict[str, Any] = {} if default is None else {"default": default}
+    try:
+        with contextlib.redirect_stderr(errors):
+            return tyro.cli(cls, args=list(argv), prog=f"sandlot {prog}", **extra)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise SandlotError(_one_line(errors.getvalue())) from None
+
+
+def _one_line(box: str) -> str:
+    """The text inside tyro's error box, on one line."""
+    body = [line.strip("│ ").strip() for line in box.splitlines() if line.startswith("│")]
+    return re.sub(r"\s+", " ", " ".join(line.strip("─ ") for line in body)).strip()
+
+
