@@ -13,6 +13,10 @@ class SpecError(SandlotError, ValueError):
     """Observation or action spaces that cannot be used, or that do not match."""
 
 
+class WeightsError(SandlotError, ValueError):
+    """Policy weights that cannot be used: damaged, of another shape, or not finite."""
+
+
 class FrameError(SandlotError, ValueError):
     """Bytes that are not a well-formed message; the peer that sent them is cut off."""
 

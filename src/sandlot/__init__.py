@@ -5,4 +5,16 @@ robot observes and how it may move; `sandlot.sim` is MuJoCo. Importing this pack
 ids (`sandlot/ArmPick-v0`, ...) by name only: nothing heavy is loaded before an env is made.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandlot.learners.policy import Policy
+
 __version__ = "0.1.0"
+
+
+def load_policy(path: str) -> "Policy":
+    """The policy that `sandlot export RUN` wrote; it acts with numpy alone."""
+    from sandlot.learners.policy import Policy  # noqa: PLC0415  importing sandlot stays light
+
+    return Policy.load(path)

@@ -1,0 +1,225 @@
+"""One config for every agent; `PRESETS` and `preset(name)` fill it."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from sandlot.learners.errors import ConfigError
+
+Algo = Literal["rlpd", "sac", "bc", "wsrl"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """How to learn. The defaults are RLPD as published; SERL's deviations are switches, all off.
+
+    Attributes:
+        algo: "rlpd" (half of each batch from demonstrations), "sac", "bc" or "wsrl".
+        actor_hidden: widths of the policy's hidden layers.
+        critic_hidden: widths of each critic's hidden layers.
+        activation: "relu" or "tanh"; RLPD uses ReLU, SERL tanh.
+        critic_layer_norm: LayerNorm between dense layer and activation of the critics.
+        actor_layer_norm: the same in the policy (SERL); RLPD keeps it out.
+        n_critics: size of the Q ensemble.
+        n_min: how many target critics are drawn for the target's minimum.
+        batch_size: samples of one gradient step.
+        utd: critic steps per environment step; one `update` call usually does this many.
+        demo_fraction: share of every batch that comes from demonstrations (rlpd, wsrl with retention).
+        n_step: length of the returns that replay prepares.
+        gamma: discount of one environment step.
+        tau: share of the online critic that enters the target after each step.
+        actor_lr: Adam step size of the policy.
+        critic_lr: Adam step size of the critics.
+        temp_lr: Adam step size of the temperature.
+        lr_warmup_steps: steps over which the step sizes rise linearly from 0 (SERL: 2000).
+        init_temperature: first value of the entropy temperature.
+        entropy_per_action: target entropy in nats for each action number; -0.5 (RLPD) or -1 (WSRL).
+        entropy_backup: the target counts the next action's entropy.
+        actor_every: policy and temperature step after every k-th critic step; 0 means once per `update` call,
+            on its last minibatch (RLPD).
+        actor_reduce: the policy climbs the "mean" (RLPD) or the "min" (WSRL) of all critics.
+        log_std_min: lower clip of the policy's log standard deviation before tanh.
+        log_std_max: upper clip.
+        subset_with_replacement: SERL: the drawn target critics may coincide.
+        shared_q_head: SERL: the critics share one output layer.
+        zero_grad_actor_steps: SERL: Adam also moves policy and temperature when they have no gradient.
+        temperature_on_next_obs: SERL: the temperature's loss looks at next_obs.
+        actor_on_whole_batch: SERL: the policy steps on all minibatches of the call at once.
+        unmasked_entropy_backup: SERL: the entropy in the target is not multiplied by gamma * discount.
+        bc_loss: "nll" of the tanh-Gaussian, or "mse" of its mode.
+        bc_dropout: chance of a hidden unit being dropped while cloning.
+        cql_alpha: weight of the conservative penalty.
+        cql_actions: how many uniform, policy and next-policy actions the penalty samples, each.
+        cql_importance: weigh these samples by their density.
+        calibrate: Cal-QL: the penalty never pushes below the Monte-Carlo return.
+        max_target_backup: the target takes the best of `cql_actions` next actions while offline.
+        offline_steps: WSRL: critic steps of pretraining.
+        warmup_env_steps: WSRL: environment steps played by the pretrained policy before the first update.
+        retain: WSRL: keep sampling the offline data online (`demo_fraction` of each batch).
+    """
+
+    algo: Algo = "rlpd"
+    actor_hidden: tuple[int, ...] = (256, 256)
+    critic_hidden: tuple[int, ...] = (256, 256)
+    activation: Literal["relu", "tanh"] = "relu"
+    critic_layer_norm: bool = True
+    actor_layer_norm: bool = False
+    n_critics: int = 10
+    n_min: int = 2
+    batch_size: int = 256
+    utd: int = 20
+    demo_fraction: float = 0.5
+    n_step: int = 1
+    gamma: float = 0.99
+    tau: float = 0.005
+    actor_lr: float = 3e-4
+    critic_lr: float = 3e-4
+    temp_lr: float = 3e-4
+    lr_warmup_steps: int = 0
+    init_temperature: float = 1.0
+    entropy_per_action: float = -0.5
+    entropy_backup: bool = True
+    actor_every: int = 0
+    actor_reduce: Literal["mean", "min"] = "mean"
+    log_std_min: float = -20.0
+    log_std_max: float = 2.0
+    subset_with_replacement: bool = False
+    shared_q_head: bool = False
+    zero_grad_actor_steps: bool = False
+    temperature_on_next_obs: bool = False
+    actor_on_whole_batch: bool = False
+    unmasked_entropy_backup: bool = False
+    bc_loss: Literal["nll", "mse"] = "nll"
+    bc_dropout: float = 0.0
+    cql_alpha: float = 5.0
+    cql_actions: int = 10
+    cql_importance: bool = True
+    calibrate: bool = True
+    max_target_backup: bool = False
+    offline_steps: int = 20_000
+    warmup_env_steps: int = 5_000
+    retain: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError naming the field, its value, the rule and what to write instead."""
+        for field in ("actor_hidden", "critic_hidden"):  # YAML gives lists; jit needs something hashable
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        for field, choices in _CHOICES.items():
+            _need(self, field, getattr(self, field) in choices, f"must be one of {', '.join(choices)}")
+        for field in ("actor_hidden", "critic_hidden"):
+            widths = getattr(self, field)
+            good = len(widths) > 0 and all(isinstance(w, int) and w > 0 for w in widths)
+            _need(self, field, good, "must list at least one positive whole width, such as [256, 256]")
+        for field in ("n_critics", "n_min", "batch_size", "utd", "n_step", "cql_actions"):
+            value = getattr(self, field)
+            _need(self, field, isinstance(value, int) and value >= 1, "must be a whole number of at least 1")
+        for field in ("actor_every", "lr_warmup_steps", "offline_steps", "warmup_env_steps"):
+            value = getattr(self, field)
+            _need(self, field, isinstance(value, int) and value >= 0, "must be a whole number of at least 0")
+        for field in ("gamma", "demo_fraction"):
+            _need(self, field, 0 <= getattr(self, field) <= 1, "must lie in [0, 1]")
+        for field in ("tau", "actor_lr", "critic_lr", "temp_lr"):
+            _need(self, field, 0 < getattr(self, field) <= 1, "must lie in (0, 1]")
+        _need(self, "bc_dropout", 0 <= self.bc_dropout < 1, "must lie in [0, 1)")
+        _need(self, "cql_alpha", 0 <= self.cql_alpha < math.inf, "must be finite and at least 0")
+        _need(self, "init_temperature", 0 < self.init_temperature < math.inf, "must be finite and above 0")
+        _need(self, "entropy_per_action", math.isfinite(self.entropy_per_action), "must be finite")
+        rule = f"must not exceed n_critics ({self.n_critics}); draw fewer or train more critics"
+        _need(self, "n_min", self.n_min <= self.n_critics, rule)
+        rule = f"must be finite and below log_std_max ({self.log_std_max})"
+        _need(self, "log_std_min", -math.inf < self.log_std_min < self.log_std_max < math.inf, rule)
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "algo": get_args(Algo),
+    "activation": ("relu", "tanh"),
+    "actor_reduce": ("mean", "min"),
+    "bc_loss": ("nll", "mse"),
+}
+
+
+def _need(cfg: AgentConfig, field: str, good: bool, rule: str) -> None:
+    if not good:
+        raise ConfigError(f"agent setting '{field}' is {getattr(cfg, field)!r}: it {rule}")
+
+
+def rlpd(**changes: Any) -> AgentConfig:
+    """RLPD as published for locomotion: ten separate LayerNorm critics, minimum over two drawn ones."""
+    return AgentConfig(**changes)
+
+
+def serl(**changes: Any) -> AgentConfig:
+    """SERL's RLPD with every deviation it ships switched on."""
+    quirks: dict[str, Any] = {
+        "activation": "tanh",
+        "actor_layer_norm": True,
+        "gamma": 0.96,
+        "init_temperature": 0.01,
+        "entropy_backup": False,
+        "log_std_min": math.log(1e-5),
+        "log_std_max": math.log(5.0),
+        "lr_warmup_steps": 2000,
+        "subset_with_replacement": True,
+        "shared_q_head": True,
+        "zero_grad_actor_steps": True,
+        "temperature_on_next_obs": True,
+        "actor_on_whole_batch": True,
+        "unmasked_entropy_backup": True,
+    }
+    return AgentConfig(**{**quirks, **changes})
+
+
+def sac(**changes: Any) -> AgentConfig:
+    """Plain SAC: two critics without LayerNorm, one step of each per environment step, no demonstrations."""
+    plain: dict[str, Any] = {
+        "algo": "sac",
+        "n_critics": 2,
+        "critic_layer_norm": False,
+        "utd": 1,
+        "demo_fraction": 0.0,
+        "actor_reduce": "min",
+    }
+    return AgentConfig(**{**plain, **changes})
+
+
+def bc(**changes: Any) -> AgentConfig:
+    """Behaviour cloning of the demonstrations."""
+    return AgentConfig(**{"algo": "bc", "demo_fraction": 1.0, **changes})
+
+
+def wsrl(**changes: Any) -> AgentConfig:
+    """WSRL: Cal-QL on the offline data, a warm-up of the pretrained policy, then SAC at a high update ratio."""
+    warm: dict[str, Any] = {
+        "algo": "wsrl",
+        "utd": 4,
+        "actor_lr": 1e-4,
+        "temp_lr": 1e-4,
+        "entropy_per_action": -1.0,
+        "entropy_backup": False,
+        "actor_reduce": "min",
+        "actor_layer_norm": True,
+        "actor_on_whole_batch": True,
+    }
+    return AgentConfig(**{**warm, **changes})
+
+
+PRESETS: dict[str, Callable[..., AgentConfig]] = {
+    "rlpd": rlpd,
+    "serl": serl,
+    "sac": sac,
+    "bc": bc,
+    "wsrl": wsrl,
+}
+
+
+def preset(name: str, **changes: Any) -> AgentConfig:
+    """The preset of that name with some settings changed; raises ConfigError for an unknown one."""
+    if name not in PRESETS:
+        raise ConfigError(f"agent preset '{name}' is unknown: choose one of {', '.join(PRESETS)}")
+    unknown = sorted(changes.keys() - {field.name for field in dataclasses.fields(AgentConfig)})
+    if unknown:
+        raise ConfigError(
+            f"agent setting '{unknown[0]}' is unknown: the settings are listed in agents/config.py"
+        )
+    return PRESETS[name](**changes)

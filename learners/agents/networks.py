@@ -1,0 +1,121 @@
+"""The policy and the critics as plain functions of a dict of weights; shapes are given as [batch, features].
+
+E = critics, B = samples, S = state numbers, A = action numbers, H = hidden units.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from sandlot.learners.agents.config import AgentConfig
+from sandlot.learners.agents.types import Params
+
+LAYER_NORM_EPS = 1e-6
+
+
+def init_mlp(
+    key: jax.Array,
+    sizes: tuple[int, ...],
+    *,
+    layer_norm: bool,
+    ensemble: int | None = None,
+    shared_head: bool = False,
+) -> Params:
+    """Xavier-uniform weights for the layers `sizes`; with `ensemble`, every array gains a leading axis [E].
+
+    With `shared_head` all members start from, and keep, one output layer without that axis.
+    """
+    lead = () if ensemble is None else (ensemble,)
+    params: Params = {}
+    last = len(sizes) - 2
+    for i, (key_i, fan_in, fan_out) in enumerate(
+        zip(jax.random.split(key, last + 1), sizes[:-1], sizes[1:], strict=True)
+    ):
+        name, front = ("_out", () if shared_head else lead) if i == last else (str(i), lead)
+        limit = math.sqrt(6.0 / (fan_in + fan_out))
+        params[f"w{name}"] = jax.random.uniform(key_i, (*front, fan_in, fan_out), jnp.float32, -limit, limit)
+        params[f"b{name}"] = jnp.zeros((*front, fan_out))
+        if layer_norm and i < last:
+            params[f"scale{name}"] = jnp.ones((*front, fan_out))
+            params[f"shift{name}"] = jnp.zeros((*front, fan_out))
+    return params
+
+
+def init_actor(key: jax.Array, state_size: int, action_size: int, cfg: AgentConfig) -> Params:
+    """Weights of the policy: its output is mean and log standard deviation side by side, [.., 2 A]."""
+    sizes = (state_size, *cfg.actor_hidden, 2 * action_size)
+    return init_mlp(key, sizes, layer_norm=cfg.actor_layer_norm)
+
+
+def init_critics(key: jax.Array, state_size: int, action_size: int, cfg: AgentConfig) -> Params:
+    """Weights of the whole ensemble, leading axis [E]."""
+    sizes = (state_size + action_size, *cfg.critic_hidden, 1)
+    return init_mlp(
+        key, sizes, layer_norm=cfg.critic_layer_norm, ensemble=cfg.n_critics, shared_head=cfg.shared_q_head
+    )
+
+
+def hidden_count(params: Params) -> int:
+    """How many hidden layers a dict of weights holds."""
+    return sum(name[0] == "w" for name in params) - 1
+
+
+def activate(x: jax.Array, activation: str) -> jax.Array:
+    """ReLU or tanh."""
+    return jax.nn.relu(x) if activation == "relu" else jnp.tanh(x)
+
+
+def normalise(x: jax.Array, scale: jax.Array, shift: jax.Array) -> jax.Array:
+    """LayerNorm over the last axis."""
+    mean = x.mean(-1, keepdims=True)
+    centred = x - mean
+    return (
+        centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + LAYER_NORM_EPS) * scale + shift
+    )
+
+
+def actor_output(
+    params: Params, state: jax.Array, cfg: AgentConfig, keep: list[jax.Array] | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and log standard deviation before tanh, each [.., A].
+
+    Args:
+        params: the policy's weights.
+        state: [.., S].
+        cfg: activation and limits of the log standard deviation.
+        keep: dropout masks of the hidden layers, already divided by the chance to keep; None for no dropout.
+    """
+    x = state
+    for i in range(hidden_count(params)):
+        x = x @ params[f"w{i}"] + params[f"b{i}"]
+        if f"scale{i}" in params:
+            x = normalise(x, params[f"scale{i}"], params[f"shift{i}"])
+        x = activate(x, cfg.activation)
+        x = x if keep is None else x * keep[i]
+    mean, log_std = jnp.split(x @ params["w_out"] + params["b_out"], 2, axis=-1)
+    return mean, jnp.clip(log_std, cfg.log_std_min, cfg.log_std_max)
+
+
+def squash(mean: jax.Array, log_std: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Action tanh(mean + std * noise) [.., A] and its log density [..]."""
+    raw = mean + jnp.exp(log_std) * noise
+    gauss = -0.5 * jnp.square(noise) - log_std - 0.5 * math.log(2 * math.pi)
+    return jnp.tanh(raw), (gauss - log_tanh_slope(raw)).sum(-1)
+
+
+def log_tanh_slope(raw: jax.Array) -> jax.Array:
+    """log(1 - tanh(raw)^2), written so that it neither overflows nor rounds to log 0."""
+    return 2.0 * (math.log(2.0) - raw - jax.nn.softplus(-2.0 * raw))
+
+
+def q_values(params: Params, state: jax.Array, action: jax.Array, cfg: AgentConfig) -> jax.Array:
+    """Every critic's value of state [B, S] and action [B, A]: [E, B]."""
+    x = jnp.concatenate([state, action], axis=-1)
+    for i in range(hidden_count(params)):
+        x = jnp.matmul(x, params[f"w{i}"]) + params[f"b{i}"][:, None]
+        if f"scale{i}" in params:
+            x = normalise(x, params[f"scale{i}"][:, None], params[f"shift{i}"][:, None])
+        x = activate(x, cfg.activation)
+    bias = params["b_out"] if params["b_out"].ndim == 1 else params["b_out"][:, None]
+    return (jnp.matmul(x, params["w_out"]) + bias)[..., 0]

@@ -1,0 +1,223 @@
+"""A trained policy as a file: numpy only, so an actor on a robot needs neither JAX nor the learner.
+
+The file is a safetensors file. Its metadata is readable JSON: the architecture, the EnvSpec it was trained for,
+and the version (how many times the learner had published).
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from sandlot.learners.errors import SpecError, StoreError, WeightsError
+from sandlot.learners.schema import EnvSpec
+
+if TYPE_CHECKING:  # the agents import JAX; this module must not
+    from sandlot.learners.agents import AgentConfig, AgentState
+
+FORMAT = "sandlot-policy-1"
+LAYER_NORM_EPS = np.float32(1e-6)
+
+
+class PolicyArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The shape of a policy: tanh of a Gaussian whose mean and log std an MLP computes."""
+
+    hidden: tuple[int, ...]
+    activation: str = "relu"
+    layer_norm: bool = False
+    log_std_min: float = -20.0
+    log_std_max: float = 2.0
+
+    def shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every weight array."""
+        sizes = (spec.state_size, *self.hidden, 2 * spec.action_size)
+        found: dict[str, tuple[int, ...]] = {}
+        for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            last = i == len(self.hidden)
+            name = "_out" if last else str(i)
+            found |= {f"w{name}": (fan_in, fan_out), f"b{name}": (fan_out,)}
+            if self.layer_norm and not last:
+                found |= {f"scale{name}": (fan_out,), f"shift{name}": (fan_out,)}
+        return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Policy:
+    """What to do in a state. Checked when made: names, shapes, and that every weight is finite.
+
+    Attributes:
+        spec: what it observes and how it acts.
+        arch: its shape.
+        weights: float32 arrays by name.
+        version: counts the learner's publications; newer is larger.
+    """
+
+    spec: EnvSpec
+    arch: PolicyArch
+    weights: dict[str, np.ndarray]
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises WeightsError naming the array, what it is and what it should be."""
+        if self.arch.activation not in ("relu", "tanh"):
+            raise WeightsError(f"policy activation '{self.arch.activation}' is unknown: use relu or tanh")
+        shapes = self.arch.shapes(self.spec)
+        if shapes.keys() != self.weights.keys():
+            odd = sorted(shapes.keys() ^ self.weights.keys())
+            raise WeightsError(f"policy arrays {odd} are missing or unknown; export the policy again")
+        for name, shape in shapes.items():
+            array = self.weights[name]
+            if array.shape != shape or array.dtype != np.float32:
+                raise WeightsError(
+                    f"policy array '{name}' is {array.dtype}{list(array.shape)}, but task '{self.spec.task}' with "
+                    f"hidden layers {list(self.arch.hidden)} needs float32{list(shape)}; export the policy again"
+                )
+            if not np.isfinite(array).all():
+                bad = int((~np.isfinite(array)).sum())
+                raise WeightsError(
+                    f"policy array '{name}' has {bad} numbers that are not finite; keep the old policy"
+                )
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that differ when architecture or spec do; weights and version do not count."""
+        arch = msgspec.json.encode(self.arch, order="deterministic")
+        return hashlib.sha256(arch + self.spec.fingerprint.encode()).hexdigest()[:16]
+
+    def act(self, obs: dict[str, Any], rng: np.random.Generator | None = None) -> np.ndarray:
+        """The action for one observation, float32 [A] in [-1, 1].
+
+        Args:
+            obs: `obs["state"]` is float [S]; leading axes (many envs at once) are kept.
+            rng: draws from the policy's distribution; None takes its mode.
+
+        Raises:
+            SpecError: the state has another size than the spec says, or a number in it is not finite.
+        """
+        state = np.asarray(obs["state"], np.float32)
+        if state.shape[-1:] != (self.spec.state_size,) or not np.isfinite(state).all():
+            raise SpecError(
+                f"obs['state'] is {list(state.shape)} with {int((~np.isfinite(state)).sum())} numbers not finite; the "
+                f"policy for task '{self.spec.task}' needs {self.spec.state_size} finite numbers"
+            )
+        mean, log_std = self.distribution(state)
+        if rng is not None:
+            mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape, np.float32)
+        return np.tanh(mean)
+
+    def distribution(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and log standard deviation before tanh, each [.., A], for states [.., S]."""
+        x, weights = state, self.weights
+        for i in range(len(self.arch.hidden)):
+            x = x @ weights[f"w{i}"] + weights[f"b{i}"]
+            if self.arch.layer_norm:
+                x = x - x.mean(-1, keepdims=True)
+                x = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + LAYER_NORM_EPS)
+                x = x * weights[f"scale{i}"] + weights[f"shift{i}"]
+            x = np.maximum(x, 0) if self.arch.activation == "relu" else np.tanh(x)
+        out = x @ weights["w_out"] + weights["b_out"]
+        size = self.spec.action_size
+        return out[..., :size], np.clip(out[..., size:], self.arch.log_std_min, self.arch.log_std_max)
+
+    def to_bytes(self) -> bytes:
+        """The policy file's content."""
+        metadata = {
+            "format": FORMAT,
+            "arch": msgspec.json.encode(self.arch).decode(),
+            "spec": msgspec.json.encode(self.spec).decode(),
+            "version": str(self.version),
+        }
+        return safetensors.numpy.save(self.weights, metadata)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, spec: EnvSpec | None = None) -> Self:
+        """The policy in `data`.
+
+        Raises:
+            WeightsError: not a whole, well-formed policy file, or its weights cannot be used.
+            SpecError: `spec` is given and differs from the one it was trained for.
+        """
+        try:
+            metadata = _metadata(data)
+            if metadata.get("format") != FORMAT:
+                raise WeightsError(
+                    f"policy format is {metadata.get('format')!r}, this version reads '{FORMAT}'"
+                )
+            arch = msgspec.json.decode(metadata["arch"], type=PolicyArch)
+            own = msgspec.json.decode(metadata["spec"], type=EnvSpec).check()
+            version = int(metadata["version"])
+            weights = safetensors.numpy.load(data)
+        except WeightsError:
+            raise
+        except (safetensors.SafetensorError, msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
+            raise WeightsError(
+                f"{len(data)} bytes are not a policy file ({error}); export the policy again"
+            ) from error
+        if spec is not None and spec.fingerprint != own.fingerprint:
+            lines = "; ".join(own.differences(spec))
+            raise SpecError(
+                f"the policy was trained for another env ({lines}); use one trained for '{spec.task}'"
+            )
+        return cls(spec=own, arch=arch, weights=weights, version=version)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the policy file; a reader sees the old file or the whole new one, never a part."""
+        path = pathlib.Path(path)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with beside.open("wb") as file:
+                file.write(self.to_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise StoreError(
+                f"policy file '{path}' cannot be written: {error}; free the disk or name another"
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], spec: EnvSpec | None = None) -> Self:
+        """The policy in a file; with `spec`, only if it was trained for exactly that."""
+        try:
+            data = pathlib.Path(path).read_bytes()
+        except OSError as error:
+            raise StoreError(
+                f"policy file '{path}' cannot be read: {error}; `sandlot export RUN` writes one"
+            ) from error
+        try:
+            return cls.from_bytes(data, spec)
+        except (WeightsError, SpecError) as error:
+            raise type(error)(f"policy file '{path}': {error}") from error
+
+
+def policy_from_state(state: "AgentState", spec: EnvSpec, cfg: "AgentConfig", version: int = 0) -> Policy:
+    """The policy inside an agent, copied out; raises WeightsError when it is not finite."""
+    arch = PolicyArch(
+        hidden=cfg.actor_hidden,
+        activation=cfg.activation,
+        layer_norm=cfg.actor_layer_norm,
+        log_std_min=cfg.log_std_min,
+        log_std_max=cfg.log_std_max,
+    )
+    weights = {name: np.array(array, np.float32) for name, array in state.actor.items()}
+    return Policy(spec=spec, arch=arch, weights=weights, version=version)
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file: eight bytes of header length, then the JSON header."""
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or size > len(data) - 8:
+        raise ValueError(f"its header would be {size} bytes long")
+    metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise ValueError("its metadata is not a table")
+    return metadata
