@@ -1,0 +1,214 @@
+"""The messages between actor and learner, byte for byte.
+
+A message is a list of frames. The first is an 8-byte preamble (magic, protocol, CRC-32 of all that follows) and
+a msgpack header; the others are raw arrays or weights. Every size is checked against the dtype before anything
+is decoded, nothing is compressed, and no byte of a message is ever run.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import msgspec
+import numpy as np
+
+from sandlot.learners.errors import FrameError
+from sandlot.learners.schema import EnvSpec, Stream, check_steps, obs_dtype, step_dtype
+
+PROTOCOL = 1
+MAGIC = b"SLT"
+PREAMBLE = struct.Struct("<3sBI")
+MAX_HEADER_BYTES = 1024 * 1024
+MAX_STREAMS = 4096
+MAX_STEP = 2**62
+
+Buffer = bytes | bytearray | memoryview
+Name = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.\-]+$")]
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_STEP)]
+Values = Annotated[dict[Annotated[str, msgspec.Meta(max_length=64)], float], msgspec.Meta(max_length=256)]
+Settings = Annotated[dict[Name, Text], msgspec.Meta(max_length=256)]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What every message carries: which hello it belongs to. Answers to an older hello are ignored."""
+
+    session: Count
+
+
+class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """All steps of `stream` before `next_step` are committed."""
+
+    stream: Stream
+    next_step: Count
+
+
+Cursors = Annotated[tuple[Cursor, ...], msgspec.Meta(max_length=MAX_STREAMS)]
+
+
+class Hello(Message):
+    """Actor: who I am, what I observe, and of which streams I still hold steps."""
+
+    actor: Name
+    run: Name
+    spec: EnvSpec
+    config: Settings
+    streams: Annotated[tuple[Stream, ...], msgspec.Meta(max_length=MAX_STREAMS)] = ()
+
+
+class Welcome(Message):
+    """Learner: accepted; send each stream from its cursor, with at most `window_bytes` unacknowledged."""
+
+    learner_run: Name
+    generation: Count
+    window_bytes: Count
+    cursors: Cursors
+
+
+class Refused(Message):
+    """Learner: not accepted, and why. `code` is one word for programs, `text` one line for people."""
+
+    code: Name
+    text: Text
+
+
+class Steps(Message):
+    """Actor: `count` consecutive steps of one stream; frames: steps, finals."""
+
+    stream: Stream
+    first_step: Count
+    count: Count
+    finals: Count
+
+
+class Ack(Message):
+    """Learner: committed up to here; also the answer to a Status. `alarm` says why commits wait, or ''."""
+
+    cursors: Cursors = ()
+    info: Values = {}
+    alarm: Text = ""
+
+
+class WantWeights(Message):
+    """Actor: send weights newer than these as soon as there are any. At most one is outstanding."""
+
+    generation: Count
+    version: Annotated[int, msgspec.Meta(ge=-1, le=MAX_STEP)]
+
+
+class Weights(Message):
+    """Learner: the newest policy; frame: the payload, whose SHA-256 is `digest`."""
+
+    run: Name
+    generation: Count
+    version: Count
+    step: Count
+    architecture: Text
+    digest: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Status(Message):
+    """Actor: alive, and these are its figures (spool, policy age, loop jitter, ...)."""
+
+    values: Values = {}
+
+
+Any_ = Hello | Welcome | Refused | Steps | Ack | WantWeights | Weights | Status
+_DECODER = msgspec.msgpack.Decoder(Any_, strict=True)
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Layout(NamedTuple):
+    """A spec with its two record types, made once."""
+
+    spec: EnvSpec
+    step: np.dtype
+    final: np.dtype
+
+    @classmethod
+    def of(cls, spec: EnvSpec) -> "Layout":
+        """The layout of a checked spec."""
+        return cls(spec.check(), step_dtype(spec), obs_dtype(spec))
+
+
+class Batch(NamedTuple):
+    """Consecutive steps [n] of one stream, with the next observation (`finals`) of each ended one."""
+
+    stream: Stream
+    steps: np.ndarray
+    finals: np.ndarray
+
+    @property
+    def first(self) -> int:
+        """The first step's number."""
+        return int(self.steps["step"][0])
+
+    @property
+    def nbytes(self) -> int:
+        """Size of both arrays, bytes."""
+        return self.steps.nbytes + self.finals.nbytes
+
+
+def raw(array: np.ndarray) -> memoryview:
+    """The bytes of a contiguous array, not copied."""
+    return memoryview(array.view(np.uint8)) if array.size else memoryview(b"")
+
+
+def encode(message: Message, *payloads: Buffer) -> list[Buffer]:
+    """The frames of a message; the payloads are not copied."""
+    header = _ENCODER.encode(message)
+    crc = zlib.crc32(header)
+    for payload in payloads:
+        crc = zlib.crc32(payload, crc)
+    return [PREAMBLE.pack(MAGIC, PROTOCOL, crc) + header, *payloads]
+
+
+def decode(frames: Sequence[Buffer]) -> tuple[Any_, Sequence[Buffer]]:
+    """Returns the message and its payload frames; raises FrameError when anything is not as it must be."""
+    if not 1 <= len(frames) <= 3 or not PREAMBLE.size < len(frames[0]) <= MAX_HEADER_BYTES:
+        raise FrameError(
+            f"{len(frames)} frames, the first of {len(frames[0]) if frames else 0} bytes: no message"
+        )
+    magic, protocol, crc = PREAMBLE.unpack_from(frames[0])
+    if magic != MAGIC:
+        raise FrameError(f"a message begins with {MAGIC!r}, not {magic!r}")
+    if protocol != PROTOCOL:
+        raise FrameError(
+            f"field 'protocol': {protocol} != {PROTOCOL}; install the same version on both machines"
+        )
+    header = memoryview(frames[0])[PREAMBLE.size :]
+    actual = zlib.crc32(header)
+    for frame in frames[1:]:
+        actual = zlib.crc32(frame, actual)
+    if actual != crc:
+        raise FrameError(f"checksum {actual:08x} instead of {crc:08x}: damaged on the way")
+    try:
+        return _DECODER.decode(header), frames[1:]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as error:
+        raise FrameError(f"header: {error}") from error
+
+
+def decode_steps(message: Steps, frames: Sequence[Buffer], layout: Layout, max_steps: int) -> Batch:
+    """The batch of a Steps message as read-only views of its frames; every size is checked first."""
+    if not 1 <= message.count <= max_steps or message.finals > message.count:
+        raise FrameError(
+            f"field 'count': {message.count} steps and {message.finals} finals; 1 to {max_steps} steps are allowed"
+        )
+    expected = [message.count * layout.step.itemsize, message.finals * layout.final.itemsize]
+    if [len(f) for f in frames] != expected:
+        raise FrameError(
+            f"frames of {[len(f) for f in frames]} bytes, but {message.count} steps need {expected}"
+        )
+    steps = np.frombuffer(frames[0], layout.step)
+    finals = np.frombuffer(frames[1], layout.final) if message.finals else np.zeros(0, layout.final)
+    check_steps(steps, finals, layout.spec)
+    if int(steps["step"][0]) != message.first_step:
+        raise FrameError(f"field 'first_step': {message.first_step} != {int(steps['step'][0])} in the array")
+    return Batch(message.stream, steps, finals)
+
+
+def digest(payload: Buffer) -> str:
+    """SHA-256 of some weights, hex."""
+    return hashlib.sha256(payload).hexdigest()
