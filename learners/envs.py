@@ -233,7 +233,8 @@ def _make_id(task: str, id_: str, render: bool, kwargs: dict[str, Any]) -> Env:
                 DEFAULT_MAX_EPISODE_STEPS,
             )
             kwargs |= {"max_episode_steps": DEFAULT_MAX_EPISODE_STEPS}
-        return gym.make(id_, render_mode="rgb_array" if render else None, disable_env_checker=True, **kwargs)
+        kwargs |= {"render_mode": "rgb_array"} if render else {}
+        return gym.make(id_, disable_env_checker=True, **kwargs)
     except gym.error.DependencyNotInstalled as err:
         raise ConfigError(f"task '{task}' needs a package that is not installed: {_one_line(err)}") from err
     except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv) as err:

@@ -1,0 +1,126 @@
+"""Recording demonstrations: a task's scripted expert plays, and only what succeeded is kept."""
+
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from sandlot.learners import envs
+from sandlot.learners.config import EnvConfig
+from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.recorder import Decision, Episode, EpisodeRecorder, Outcome
+from sandlot.learners.schema import EnvSpec, Source, Stream
+from sandlot.learners.store import RunStore
+from sandlot.learners.wire import Batch
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS_PER_DEMO = 10
+STREAM_ACTOR = "script"
+"""Actor name of the stream that scripted demonstrations are stored under."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemosConfig:
+    """What to record.
+
+    Attributes:
+        task: a name that `envs.make` takes; it needs a scripted expert.
+        episodes: successful episodes to record, at least 1.
+        seed: attempt k is reset with seed + k.
+        env: the env's settings.
+    """
+
+    task: str
+    episodes: int = 20
+    seed: int = 0
+    env: EnvConfig = EnvConfig()
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ConfigError(f"episodes={self.episodes} must be at least 1")
+
+
+class Demo(NamedTuple):
+    """One successful episode, steps [n] and finals [m] of the spec's types, and the attempts made so far."""
+
+    steps: np.ndarray
+    finals: np.ndarray
+    episode: Episode
+    attempts: int
+
+
+def record_demos(config: DemosConfig) -> Iterator[Demo]:
+    """Plays the expert until enough episodes succeeded, yielding each; together they are one gapless stream.
+
+    Raises:
+        ConfigError: the task has no scripted expert.
+        SandlotError: the expert fails far too often.
+    """
+    env = envs.make(config.task, **config.env.kwargs())
+    try:
+        require_expert(env, config.task)
+        yield from _successes(env, config)
+    finally:
+        env.close()
+
+
+def save_demos(store: RunStore, demos: Iterable[Demo]) -> tuple[int, int]:
+    """Commits each demonstration to a run store as it is recorded; returns (episodes, attempts)."""
+    stream = Stream(STREAM_ACTOR, os.urandom(8).hex())
+    episodes, attempts = 0, 0
+    for demo in demos:
+        store.append([Batch(stream, demo.steps, demo.finals)])
+        episodes, attempts = episodes + 1, demo.attempts
+    return episodes, attempts
+
+
+def require_expert(env: envs.Env, task: str) -> None:
+    """Raises ConfigError unless the env has a scripted expert."""
+    if not callable(getattr(env.unwrapped, "expert_action", None)):
+        raise ConfigError(
+            f"task '{task}' has no scripted expert (its env lacks expert_action()); train it without "
+            "demonstrations, or give a file recorded elsewhere"
+        )
+
+
+def record_episode(env: envs.Env, spec: EnvSpec, seed: int) -> tuple[np.ndarray, np.ndarray, Episode]:
+    """The scripted expert plays one episode; steps, episode and segments count from 0."""
+    recorder = EpisodeRecorder(spec, capacity=spec.max_episode_steps + 2)
+    obs, _ = env.reset(seed=seed)
+    recorder.begin(obs, time.monotonic_ns())
+    episode = None
+    while episode is None:
+        action = np.clip(np.asarray(env.unwrapped.expert_action(), np.float32), -1.0, 1.0)  # type: ignore[attr-defined]
+        decision = Decision(action, time.monotonic_ns(), time.time(), source=Source.SCRIPT)
+        obs, reward, terminated, truncated, info = env.step(action)
+        success = bool(info.get("success", False))
+        outcome = Outcome(obs, float(reward), terminated, truncated, time.monotonic_ns(), success)
+        episode = recorder.add(decision, outcome)
+    steps, finals = recorder.take()
+    return steps, finals, episode
+
+
+def _successes(env: envs.Env, config: DemosConfig) -> Iterator[Demo]:
+    """Attempts with seeds `seed`, `seed + 1`, ...; those that failed leave no trace in the stream."""
+    spec, kept, step, most = envs.env_spec(env), 0, 0, ATTEMPTS_PER_DEMO * config.episodes
+    for attempt in range(most):
+        steps, finals, episode = record_episode(env, spec, config.seed + attempt)
+        if not episode.success:
+            log.info("event=demo_failed task=%s seed=%d kept=%d", config.task, config.seed + attempt, kept)
+            continue
+        for rows in (steps, finals):
+            rows["step"] += step
+        steps["episode"], steps["segment"] = kept, steps["segment"] + kept
+        step, kept = step + len(steps), kept + 1
+        yield Demo(steps, finals, episode._replace(number=kept - 1), attempt + 1)
+        if kept == config.episodes:
+            return
+    raise SandlotError(
+        f"task '{config.task}': the scripted expert succeeded in {kept} of {most} attempts and "
+        f"{config.episodes} demonstrations were asked for; ask for fewer, or for easier settings"
+    )

@@ -1,0 +1,247 @@
+"""Playing a policy for N seeded episodes: the success rate with its 95 % interval, and the mean return.
+
+Episode k of seed S is reset with seed S + k and draws its noise from a generator of that seed, so the result
+is the same whatever the number of worker processes. Workers talk JSON lines; nothing is pickled.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sandlot.learners import envs
+from sandlot.learners.config import EnvConfig
+from sandlot.learners.errors import ConfigError, SandlotError, SpecError
+from sandlot.learners.schema import EnvSpec
+
+Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
+
+
+class ActingPolicy(Protocol):
+    """Anything that chooses actions, float32 [A] in [-1, 1]; with `rng` None it adds no noise."""
+
+    @property
+    def spec(self) -> EnvSpec:
+        """What it was trained to observe and do."""
+
+    def act(self, obs: dict[str, Any], rng: np.random.Generator | None) -> np.ndarray:
+        """The action for one observation."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    """What to play.
+
+    Attributes:
+        task: a name that `envs.make` takes.
+        episodes: how many, at least 1.
+        seed: episode k is reset with seed + k.
+        workers: processes that share the episodes; more than one needs a policy file.
+        sample: whether the policy adds its noise; off plays its mean action.
+        env: the env's settings.
+    """
+
+    task: str
+    episodes: int = 100
+    seed: int = 0
+    workers: int = 1
+    sample: bool = False
+    env: EnvConfig = EnvConfig()
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "workers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
+
+
+class Played(msgspec.Struct, frozen=True):
+    """One episode; `success` is None where the task does not report any."""
+
+    seed: int
+    reward_sum: float
+    steps: int
+    success: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """All episodes in order of their seeds, and how long playing them took."""
+
+    task: str
+    played: tuple[Played, ...]
+    seconds: float
+
+    def summary(self) -> dict[str, Any]:
+        """The result as one JSON object.
+
+        `success` is the rate in [0, 1] and `interval` its Wilson 95 % interval [low, high]; both are None
+        when the task reports no success. `mean_return` is the undiscounted reward sum of an episode.
+        """
+        wins = [p.success for p in self.played if p.success is not None]
+        return {
+            "task": self.task,
+            "episodes": len(self.played),
+            "success": sum(wins) / len(wins) if wins else None,
+            "interval": list(wilson(sum(wins), len(wins))) if wins else None,
+            "mean_return": sum(p.reward_sum for p in self.played) / len(self.played),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval of a rate (Wilson 1927, eq. 4): sound at 0, at 1 and for few trials."""
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} of {trials} is not a rate; need 0 <= successes <= trials, trials > 0")
+    rate, spread = successes / trials, z * z / trials
+    centre = (rate + spread / 2) / (1 + spread)
+    half = math.sqrt(rate * (1 - rate) * spread + spread * spread / 4) / (1 + spread)
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == trials else centre + half
+    return low, high
+
+
+def evaluate(policy: ActingPolicy | pathlib.Path, config: EvalConfig, *, progress: bool = True) -> Evaluation:
+    """Plays the episodes of `config`; progress goes to stderr.
+
+    Raises:
+        ConfigError: an unknown task, or several workers without a policy file.
+        SpecError: the policy was trained on other spaces; says which field differs.
+    """
+    start_s = time.monotonic()
+    if isinstance(policy, pathlib.Path) and config.workers > 1:
+        stream = _play_in_processes(policy, config)
+    elif config.workers > 1:
+        raise ConfigError(f"workers={config.workers} needs a policy file; pass its path, or use 1 worker")
+    else:
+        stream = _play_here(_load(policy), config, range(config.episodes))
+    played: list[Played] = []
+    with contextlib.closing(stream), _progress(config.episodes, shown=progress) as show:
+        for episode in stream:
+            played.append(episode)
+            show(episode)
+    return Evaluation(config.task, tuple(sorted(played, key=lambda p: p.seed)), time.monotonic() - start_s)
+
+
+def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False) -> Played:
+    """Plays one episode."""
+    rng = np.random.default_rng(seed) if sample else None
+    obs, info = env.reset(seed=seed)
+    reward_sum, steps, ended = 0.0, 0, False
+    while not ended:
+        obs, reward, terminated, truncated, info = env.step(policy.act(obs, rng))
+        reward_sum, steps, ended = reward_sum + float(reward), steps + 1, terminated or truncated
+    return Played(seed, reward_sum, steps, bool(info["success"]) if "success" in info else None)
+
+
+def check_match(policy: ActingPolicy, env: envs.Env) -> None:
+    """Raises SpecError unless the policy observes and does what the env offers."""
+    mine, theirs = policy.spec, envs.env_spec(env)
+    wrong = [
+        f"{name}: policy {getattr(mine, name)} != env {getattr(theirs, name)}"
+        for name in ("state_size", "images", "action_size")
+        if getattr(mine, name) != getattr(theirs, name)
+    ]
+    if wrong:
+        raise SpecError(
+            f"the policy of task '{mine.task}' does not fit task '{theirs.task}': {'; '.join(wrong)}; "
+            "evaluate it with the task and cameras it was trained with"
+        )
+
+
+def _play_here(policy: ActingPolicy, config: EvalConfig, which: range) -> Generator[Played, None, None]:
+    """Plays the episodes of these indices in this process."""
+    env = envs.make(config.task, **config.env.kwargs())
+    try:
+        check_match(policy, env)
+        for k in which:
+            yield play(env, policy, config.seed + k, sample=config.sample)
+    finally:
+        env.close()
+
+
+def _play_in_processes(policy_file: pathlib.Path, config: EvalConfig) -> Generator[Played, None, None]:
+    """Worker w plays episodes w, w + W, w + 2W, ...; yields them round robin, so in order."""
+    workers = [_start_worker(policy_file, config, w) for w in range(config.workers)]
+    try:
+        for k in range(config.episodes):
+            worker = workers[k % config.workers]
+            line = worker.stdout.readline() if worker.stdout else ""
+            if not line.startswith("{"):
+                raise SandlotError(
+                    f"an evaluation worker ended early: {line.strip() or 'see its output above'}"
+                )
+            yield msgspec.json.decode(line, type=Played)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
+
+
+def _start_worker(policy_file: pathlib.Path, config: EvalConfig, index: int) -> subprocess.Popen[str]:
+    """Starts a worker; it finds this very package whether or not that is installed."""
+    import sandlot  # noqa: PLC0415  (the package itself, for its path)
+
+    root = pathlib.Path(sandlot.__file__).parent.parent
+    path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
+    order = json.dumps([str(policy_file), index, dataclasses.asdict(config)])
+    return subprocess.Popen(
+        [sys.executable, "-m", "sandlot.learners.evaluate", order],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def _worker_main(order: str) -> None:
+    """Plays a worker's share and writes one JSON line per episode, or one line of complaint."""
+    policy_file, index, fields = json.loads(order)
+    config = msgspec.convert(fields, EvalConfig)
+    try:
+        policy = _load(pathlib.Path(policy_file))
+        for episode in _play_here(policy, config, range(index, config.episodes, config.workers)):
+            sys.stdout.write(msgspec.json.encode(episode).decode() + "\n")
+            sys.stdout.flush()
+    except SandlotError as err:
+        sys.stdout.write(f"{err}\n")
+        sys.exit(2)
+
+
+def _load(policy: ActingPolicy | pathlib.Path) -> ActingPolicy:
+    if not isinstance(policy, pathlib.Path):
+        return policy
+    from sandlot.learners.policy import Policy  # noqa: PLC0415  (only when a file is given)
+
+    return Policy.load(policy)
+
+
+@contextlib.contextmanager
+def _progress(total: int, *, shown: bool) -> Iterator[Callable[[Played], None]]:
+    """A progress bar on stderr with the successes so far; yields what to call per episode."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        task, wins = bar.add_task("playing", total=total), 0
+
+        def advance(episode: Played) -> None:
+            nonlocal wins
+            wins += bool(episode.success)
+            text = "playing" if episode.success is None else f"playing  {wins} successes"
+            bar.update(task, advance=1, description=text)
+
+        yield advance
+
+
+if __name__ == "__main__":
+    _worker_main(sys.argv[1])
