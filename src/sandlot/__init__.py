@@ -7,10 +7,14 @@ ids (`sandlot/ArmPick-v0`, ...) by name only: nothing heavy is loaded before an 
 
 from typing import TYPE_CHECKING
 
+from gymnasium import register
+
 if TYPE_CHECKING:
     from sandlot.learners.policy import Policy
 
 __version__ = "0.1.0"
+
+register(id="sandlot/ArmPick-v0", entry_point="sandlot.sim.arm_envs:make_pick")
 
 
 def load_policy(path: str) -> "Policy":

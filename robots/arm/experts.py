@@ -1,0 +1,50 @@
+"""Scripted experts: pure functions of one reading, so they recover from any state and keep no memory."""
+
+import math
+
+import numpy as np
+
+from sandlot.robots import rotation
+from sandlot.robots.arm.spec import DOWN, ArmLimits, ArmReading
+
+OPEN, CLOSE = 1.0, -1.0
+
+
+def yaw_between(a: np.ndarray, b: np.ndarray) -> float:
+    """The turn about the vertical from `a`'s x axis to `b`'s, both seen from above, rad."""
+    angle = math.atan2(b[1, 0], b[0, 0]) - math.atan2(a[1, 0], a[0, 0])
+    return math.remainder(angle, 2.0 * math.pi)
+
+
+def quarter(angle_rad: float) -> float:
+    """The same direction of a square, within an eighth of a turn of zero, rad."""
+    return math.remainder(angle_rad, math.pi / 2)
+
+
+def towards(
+    reading: ArmReading, limits: ArmLimits, position_m: np.ndarray, rot: np.ndarray, gripper: float | None
+) -> np.ndarray:
+    """The action that moves the command to a pose as far as one step allows, float32 [6 or 7]."""
+    command = reading.command.pose
+    move = rotation.clip_norm((position_m - command.position_m) / limits.step_m, 1.0)
+    turn = rotation.clip_norm(rotation.between(command.rotation, rot) / limits.step_rad, 1.0)
+    grip = () if gripper is None else (gripper,)
+    return np.array([*move, *turn, *grip], np.float32)
+
+
+def pick(reading: ArmReading, limits: ArmLimits, rest_m: float) -> np.ndarray:
+    """Go above the cube with the hand aligned, go down, close, lift."""
+    cube, tool = reading.objects["cube"], reading.tool
+    offset = cube.position_m - tool.position_m
+    away = math.hypot(offset[0], offset[1])
+    yaw = quarter(yaw_between(DOWN, cube.rotation))
+    aligned = rotation.mul(rotation.exp(np.array([0.0, 0.0, yaw])), DOWN)
+    at_cube = away < 0.015 and abs(offset[2]) < 0.015
+    holding = at_cube and not reading.command.gripper_open and reading.width_m < 0.045
+    if holding:
+        return towards(reading, limits, tool.position_m + (0, 0, 0.2), reading.command.pose.rotation, CLOSE)
+    if at_cube:
+        return towards(reading, limits, cube.position_m, aligned, CLOSE)
+    # A funnel: the nearer to the cube's axis, the lower; never into it from the side.
+    height = 0.0 if away < 0.012 else min(0.05 + away, 0.12)
+    return towards(reading, limits, cube.position_m + (0, 0, height), aligned, OPEN)

@@ -1,0 +1,79 @@
+"""The Robot and Task protocols: what an env needs of each, the same for `SimRobot` and `RosRobot`.
+
+A *reading* is everything the robot knows at one instant, in SI units; a *scene* is what a task asks to be set up for
+one episode (where objects lie, where the tool starts). A task turns readings into observations and judges them.
+"""
+
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from sandlot.learners.schema import Entry
+
+Reading = TypeVar("Reading")
+Scene = TypeVar("Scene")
+
+Camera = tuple[int, int, int]
+"""(height_px, width_px, 3)"""
+
+
+class Robot(Protocol[Reading, Scene]):
+    """Something that observes and acts, at `control_hz` actions a second."""
+
+    control_hz: float
+    cameras: dict[str, Camera]
+
+    def reset(self, scene: Scene, rng: np.random.Generator) -> None:
+        """Brings robot and scene to the start of an episode; all chance comes from `rng`."""
+        ...
+
+    def observe(self) -> Reading:
+        """The newest reading; does not wait."""
+        ...
+
+    def images(self) -> dict[str, np.ndarray]:
+        """The newest frame of each camera, uint8 [H, W, 3], fresh arrays."""
+        ...
+
+    def act(self, action: np.ndarray) -> np.ndarray:
+        """Executes an action for one control period; returns it as executed, float32 [A] in [-1, 1]."""
+        ...
+
+    def render(self) -> np.ndarray:
+        """A picture for people, uint8 [H, W, 3]."""
+        ...
+
+    def close(self) -> None:
+        """Leaves the robot safe and frees what it holds; may be called twice."""
+        ...
+
+
+class Task(Protocol[Reading, Scene]):
+    """What is observed, what counts as success, how a trial is reset; the same class on every robot."""
+
+    name: str
+    max_steps: int
+
+    def state_entries(self) -> tuple[Entry, ...]:
+        """The named entries of `observe`, in order."""
+        ...
+
+    def action_entries(self) -> tuple[Entry, ...]:
+        """The named entries of the action, in order."""
+        ...
+
+    def scene(self, rng: np.random.Generator) -> Scene:
+        """Draws how the next trial starts."""
+        ...
+
+    def observe(self, reading: Reading) -> np.ndarray:
+        """The state, float32 [n], every number of order 1."""
+        ...
+
+    def success(self, reading: Reading) -> bool:
+        """Whether the task is done."""
+        ...
+
+    def expert(self, reading: Reading) -> np.ndarray:
+        """A scripted action for this reading, float32 [A] in [-1, 1]; keeps no memory."""
+        ...
