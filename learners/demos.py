@@ -1,6 +1,7 @@
 """Recording demonstrations: a task's scripted expert plays, and only what succeeded is kept."""
 
 import dataclasses
+import functools
 import logging
 import os
 import time
@@ -32,12 +33,14 @@ class DemosConfig:
         task: a name that `envs.make` takes; it needs a scripted expert.
         episodes: successful episodes to record, at least 1.
         seed: attempt k is reset with seed + k.
+        noise: standard deviation of Gaussian noise on the expert's action; the expert must take it.
         env: the env's settings.
     """
 
     task: str
     episodes: int = 20
     seed: int = 0
+    noise: float = 0.0
     env: EnvConfig = EnvConfig()
 
     def __post_init__(self) -> None:
@@ -88,16 +91,20 @@ def require_expert(env: envs.Env, task: str) -> None:
         )
 
 
-def record_episode(env: envs.Env, spec: EnvSpec, seed: int) -> tuple[np.ndarray, np.ndarray, Episode]:
+def record_episode(
+    env: envs.Env, spec: EnvSpec, seed: int, noise: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, Episode]:
     """The scripted expert plays one episode; steps, episode and segments count from 0."""
+    expert = functools.partial(env.unwrapped.expert_action, **({"noise": noise} if noise else {}))  # type: ignore[attr-defined]
     recorder = EpisodeRecorder(spec, capacity=spec.max_episode_steps + 2)
     obs, _ = env.reset(seed=seed)
     recorder.begin(obs, time.monotonic_ns())
     episode = None
     while episode is None:
-        action = np.clip(np.asarray(env.unwrapped.expert_action(), np.float32), -1.0, 1.0)  # type: ignore[attr-defined]
+        action = np.clip(np.asarray(expert(), np.float32), -1.0, 1.0)
         decision = Decision(action, time.monotonic_ns(), time.time(), source=Source.SCRIPT)
         obs, reward, terminated, truncated, info = env.step(action)
+        decision = decision._replace(action=info.get("action", action))  # as executed
         success = bool(info.get("success", False))
         outcome = Outcome(obs, float(reward), terminated, truncated, time.monotonic_ns(), success)
         episode = recorder.add(decision, outcome)
@@ -109,7 +116,7 @@ def _successes(env: envs.Env, config: DemosConfig) -> Iterator[Demo]:
     """Attempts with seeds `seed`, `seed + 1`, ...; those that failed leave no trace in the stream."""
     spec, kept, step, most = envs.env_spec(env), 0, 0, ATTEMPTS_PER_DEMO * config.episodes
     for attempt in range(most):
-        steps, finals, episode = record_episode(env, spec, config.seed + attempt)
+        steps, finals, episode = record_episode(env, spec, config.seed + attempt, config.noise)
         if not episode.success:
             log.info("event=demo_failed task=%s seed=%d kept=%d", config.task, config.seed + attempt, kept)
             continue

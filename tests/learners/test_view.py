@@ -1,0 +1,138 @@
+"""The terminal view: what it shows of a status, and one line per few seconds without a terminal."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from sandlot.learners.view import View, chart, log_line, render
+
+STATUS = {
+    "run": "runs/demo",
+    "task": "arm_pick",
+    "state": "learning",
+    "env_steps": 12340,
+    "total_steps": 20000,
+    "episodes": 412,
+    "success_50": 0.86,
+    "return_50": 0.81,
+    "ratio_wanted": 4.0,
+    "ratio_reached": 3.98,
+    "updates": 49360,
+    "updates_per_s": 312.4,
+    "policy_version": 123,
+    "policy_age_s": 0.42,
+    "spool_steps": 12,
+    "spool_bytes": 130_000,
+    "spool_full": False,
+    "eta_s": 94.0,
+    "elapsed_s": 3751.0,
+    "actors": {
+        "actor-0": {
+            "state": "acting",
+            "steps": 6170,
+            "steps_per_s": 41.2,
+            "policy_age_s": 0.4,
+            "loop_p99_ms": 1.3,
+        }
+    },
+    "events": [f"event {i}" for i in range(9)],
+    "alarms": ["the spool is nearly full"],
+}
+
+WORDS = """
+arm_pick
+runs/demo
+● learning
+12,340 of 20,000 env steps   62 %   elapsed 1:02:31   left 1:34
+86 % success, last 50 episodes
+episodes 412   return 0.81
+49,360
+312 a second
+3.98 of 4.00
+version 123
+0.4 s old
+12 steps, 0.1 MB
+actor-0
+acting
+6,170
+41.2
+1.3 ms
+› event 8
+▲ the spool is nearly full
+"""
+
+
+def shown(status, curve=(), width=96):
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(render(status, curve, width=width))
+    return console.file.getvalue()
+
+
+def test_every_figure_is_shown():
+    text = shown(STATUS)
+    for words in WORDS.strip().splitlines():
+        assert words in text, words
+    assert "event 3" not in text and "FULL" not in text
+
+
+def test_nothing_known_yet_is_drawn_as_such():
+    text = shown({})
+    assert "starting" in text and "– of –" in text and "0 of – env steps" in text
+
+
+def test_a_full_spool_and_a_lost_ratio_stand_out():
+    console = Console(file=io.StringIO(), width=96, force_terminal=True, color_system="truecolor")
+    console.print(render(STATUS | {"spool_full": True, "ratio_reached": 2.0}))
+    text = console.file.getvalue()
+    assert "FULL: 12 steps" in text
+    plain = Console(file=io.StringIO(), width=96, force_terminal=True, color_system="truecolor")
+    plain.print(render(STATUS | {"ratio_reached": 3.9}))
+    before = text.split("2.00 of 4.00")[0].rsplit("\x1b", 1)[1]
+    assert before not in plain.file.getvalue().split("3.90 of 4.00")[0].rsplit("\x1b", 1)[1]
+
+
+def test_without_success_the_return_is_drawn():
+    text = shown(STATUS | {"success_50": None, "return_50": -512.3}, [-1500.0, -800.0, -512.3])
+    assert "-512 return, last 50 episodes" in text and "-1,500▕" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 96])
+def test_no_line_is_wider_than_asked(width):
+    assert max(len(line) for line in shown(STATUS, [0.5] * 99, width).splitlines()) <= width
+
+
+def test_chart_by_hand():
+    assert chart([0.0, 0.5, 1.0], 0.0, 1.0, columns=4, rows=2) == ["  █ ", "▁██ "]
+    assert chart([0, 0, 1, 1], 0.0, 1.0, columns=2, rows=1) == ["▁█"]
+    assert chart([0.25, 0.25, 9.0, -9.0], 0.0, 1.0, columns=4, rows=1) == ["▂▂█▁"]
+    assert chart([], 0.0, 1.0, columns=3, rows=2) == ["   ", "   "]
+
+
+def test_log_line_by_hand():
+    assert log_line(STATUS) == (
+        "run=runs/demo state=learning env_steps=12340/20000 episodes=412 success_50=0.86 return_50=0.81 "
+        "ratio=3.98/4.00 updates_per_s=312 policy_age_s=0.42 spool_steps=12 eta_s=94"
+    )
+    assert log_line({}) == "env_steps=0/0 ratio=0.00/0.00"
+
+
+def test_without_a_terminal_there_is_a_line_every_few_seconds(caplog):
+    caplog.set_level("INFO")
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with View(console, line_every_s=5.0) as view:
+        for now_s in (0.0, 1.0, 4.9, 5.0, 9.9):
+            view.update(STATUS, now_s)
+    lines = [r.getMessage() for r in caplog.records]
+    assert [line.split()[0] for line in lines] == ["alarm='the", "run=runs/demo", "run=runs/demo"]
+    assert console.file.getvalue() == ""
+
+
+def test_on_a_terminal_the_panel_is_drawn_and_the_curve_grows_by_episode():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=40)
+    with View(console) as view:
+        for episodes, success in ((0, None), (1, 0.0), (1, 0.0), (2, 1.0)):
+            view.update(STATUS | {"episodes": episodes, "success_50": success, "return_50": None}, 0.0)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
+    assert "▁█" in text and "▁▁" not in text and "100 % success" in text
