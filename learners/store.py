@@ -154,6 +154,12 @@ class RunStore:
         """Sixteen random hex digits made with the folder."""
         return str(self.get_meta("run_id"))
 
+    def begin_life(self) -> int:
+        """Counts the learners that have written here, this one included; durable."""
+        life = int(self.get_meta("life", 0)) + 1
+        self.set_meta("life", life)
+        return life
+
     def close(self) -> None:
         """Writes what is noted, folds the log into the file and gives the folder free. Idempotent."""
         if self._lock_fd is not None and self._checkpointer is not None:

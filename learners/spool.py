@@ -1,0 +1,306 @@
+"""The actor's unacknowledged steps, on its own disk, in files of records.
+
+A record is a batch: header (magic, CRC-32 of the rest, three sizes), its stream, finals, steps. Records are only
+appended; a file is deleted when all its records are acknowledged. What a killed process leaves is found by the
+next one of the same folder; a record that was cut short at the end is not, for it was never finished.
+"""
+
+import contextlib
+import logging
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from sandlot.learners.errors import DiskFullError, SpecError, StoreError
+from sandlot.learners.schema import Stream
+from sandlot.learners.store_file import lock_folder
+from sandlot.learners.wire import Batch, Layout, raw
+
+log = logging.getLogger(__name__)
+_FILE = struct.Struct("<8s16s")
+_FILE_MAGIC = b"SLSPOOL1"
+_RECORD = struct.Struct("<4sIIIQ")
+_RECORD_MAGIC = b"SLBT"
+_MAX_STREAM_BYTES = 4096
+
+
+class Record(NamedTuple):
+    """Where a batch lies and which steps it holds."""
+
+    number: int
+    file: int
+    offset: int
+    nbytes: int
+    stream: Stream
+    first: int
+    count: int
+
+
+class MemorySpool:
+    """The same in memory, for steps that need not outlive the actor; the bookkeeping both kinds share."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.used_bytes = self.lost_steps = 0
+        self.learner_run = ""
+        self._end = 0
+        self._records: dict[int, Record] = {}
+        self._by_stream: dict[Stream, deque[Record]] = {}
+        self._batches: dict[int, Batch] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def steps(self) -> int:
+        """How many steps wait."""
+        return sum(r.count for r in list(self._records.values()))
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The streams of which steps wait, oldest first."""
+        return list(self._by_stream)
+
+    def append(self, batch: Batch) -> Record:
+        """Keeps a batch until it is released."""
+        record = self._note(0, 0, batch.nbytes, batch.stream, batch.first, len(batch.steps))
+        self._batches[record.number] = batch
+        return record
+
+    def read(self, record: Record) -> Batch:
+        """The batch of a record."""
+        return self._batches[record.number]
+
+    def first_step(self, stream: Stream) -> int | None:
+        """The first step of a stream that waits, if one does."""
+        waiting = self._by_stream.get(stream)
+        return waiting[0].first if waiting else None
+
+    def after(self, number: int) -> Iterator[Record]:
+        """The records from `number` on, in order."""
+        start = max(number, next(iter(self._records), self._end))
+        return (self._records[i] for i in range(start, self._end) if i in self._records)
+
+    def release(self, stream: Stream, next_step: int) -> list[Record]:
+        """Forgets all batches of `stream` that end before `next_step`, and returns them."""
+        waiting = self._by_stream.get(stream, deque())
+        released = []
+        while waiting and waiting[0].first + waiting[0].count <= next_step:
+            record = waiting.popleft()
+            del self._records[record.number]
+            self.used_bytes -= record.nbytes
+            released.append(record)
+            self._forget(record)
+        if not waiting:
+            self._by_stream.pop(stream, None)
+        return released
+
+    def bind(self, learner_run: str) -> None:
+        """Notes which run the steps belong to."""
+        self.learner_run = learner_run
+
+    def sync(self) -> None:
+        """Makes what was appended survive a power cut."""
+
+    def close(self) -> None:
+        """Gives everything back."""
+
+    def _note(self, file: int, offset: int, nbytes: int, stream: Stream, first: int, count: int) -> Record:
+        record = Record(self._end, file, offset, nbytes, stream, first, count)
+        self._end += 1
+        self._records[record.number] = record
+        self._by_stream.setdefault(stream, deque()).append(record)
+        self.used_bytes += nbytes
+        return record
+
+    def _forget(self, record: Record) -> None:
+        self._batches.pop(record.number, None)
+
+
+class Spool(MemorySpool):
+    """A folder of spool files, held by one process. Not for several threads."""
+
+    def __init__(self, folder: Path | str, layout: Layout, *, segment_bytes: int = 16 << 20) -> None:
+        """Takes the folder and finds what an earlier process left.
+
+        Raises:
+            BusyError: another actor uses this folder.
+            SpecError: it holds unacknowledged steps of another task.
+        """
+        super().__init__(layout)
+        self.folder, self._segment_bytes = Path(folder), segment_bytes
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock_fd = lock_folder(self.folder, "spool folder")
+        self._live: dict[int, int] = {}
+        self._fds: dict[int, int] = {}
+        self._file = self._size = -1
+        self._unsynced = False
+        try:
+            numbers = sorted(int(p.stem) for p in self.folder.glob("*.spool") if p.stem.isdigit())
+            for number in numbers:
+                self._recover(number)
+        except BaseException:
+            self.close()
+            raise
+        self._next_file = numbers[-1] + 1 if numbers else 0
+        with contextlib.suppress(FileNotFoundError):
+            self.learner_run = (self.folder / "learner_run").read_text().strip()
+        if len(self):
+            log.warning("event=spool_leftovers folder=%s steps=%d bytes=%d", folder, self.steps, self.used_bytes)
+
+    def append(self, batch: Batch) -> Record:
+        """Writes a batch; it survives the death of this process from now on, and a power cut after `sync`.
+
+        Raises:
+            DiskFullError: the disk has no room; the spool is as it was before.
+        """
+        finals, steps = raw(np.ascontiguousarray(batch.finals)), raw(np.ascontiguousarray(batch.steps))
+        name = msgspec.msgpack.encode(batch.stream)
+        sizes = len(name), finals.nbytes, steps.nbytes
+        crc = zlib.crc32(steps, zlib.crc32(finals, zlib.crc32(name, zlib.crc32(struct.pack("<IIQ", *sizes)))))
+        parts = [_RECORD.pack(_RECORD_MAGIC, crc, *sizes), name, finals, steps]
+        nbytes = sum(len(p) for p in parts)
+        try:
+            if self._file < 0 or self._size + nbytes > self._segment_bytes:
+                self._new_file()
+            _write_all(self._fds[self._file], parts, self._size)
+        except OSError as error:
+            if self._file >= 0:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fds[self._file], self._size)
+            raise DiskFullError(f"spool '{self.folder}' cannot be written: {error}; make room") from error
+        record = self._note(self._file, self._size, nbytes, batch.stream, batch.first, len(batch.steps))
+        self._live[self._file] = self._live.get(self._file, 0) + 1
+        self._size += nbytes
+        self._unsynced = True
+        return record
+
+    def read(self, record: Record) -> Batch:
+        """The batch of a record, its CRC checked."""
+        data = os.pread(self._fds[record.file], record.nbytes, record.offset)
+        parsed = _parse(memoryview(data), self.layout)
+        if parsed is None:
+            path = self._path(record.file)
+            raise StoreError(f"spool file '{path}' is damaged at byte {record.offset}; the disk may be failing")
+        return parsed[0]
+
+    def bind(self, learner_run: str) -> None:
+        """Notes, on the disk, which run the steps belong to."""
+        if learner_run != self.learner_run:
+            (self.folder / "learner_run").write_text(learner_run)
+            self.learner_run = learner_run
+
+    def sync(self) -> None:
+        """Makes what was appended survive a power cut."""
+        if self._unsynced and self._file >= 0:
+            os.fsync(self._fds[self._file])
+            self._unsynced = False
+
+    def close(self) -> None:
+        """Closes the files and gives the folder free; deletes files without waiting records."""
+        for number in list(self._fds):
+            if not self._live.get(number):
+                self._delete(number)
+            else:
+                os.close(self._fds.pop(number))
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:08d}.spool"
+
+    def _new_file(self) -> None:
+        """Starts a file; the old one keeps its descriptor for reading until all of it is acknowledged."""
+        self.sync()
+        old, number = self._file, self._next_file
+        fd = os.open(self._path(number), os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(fd, [_FILE.pack(_FILE_MAGIC, self.layout.spec.fingerprint.encode())], 0)
+        except OSError:
+            os.close(fd)
+            self._path(number).unlink()
+            raise
+        self._fds[number], self._file, self._size = fd, number, _FILE.size
+        self._next_file += 1
+        if old >= 0 and not self._live.get(old):
+            self._delete(old)
+
+    def _forget(self, record: Record) -> None:
+        self._live[record.file] -= 1
+        if self._live[record.file] == 0 and record.file != self._file:
+            self._delete(record.file)
+
+    def _delete(self, number: int) -> None:
+        os.close(self._fds.pop(number))
+        self._live.pop(number, None)
+        self._path(number).unlink(missing_ok=True)
+
+    def _recover(self, number: int) -> None:
+        """Takes over the whole records of a file that an earlier process left."""
+        path = self._path(number)
+        fd = self._fds[number] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        data = memoryview(path.read_bytes())
+        offset, expected = _FILE.size, dict[Stream, int]()
+        if len(data) >= _FILE.size:
+            magic, fingerprint = _FILE.unpack_from(data)
+            if magic == _FILE_MAGIC and fingerprint != self.layout.spec.fingerprint.encode() and len(data) > offset:
+                raise SpecError(
+                    f"spool folder '{self.folder}' holds unacknowledged steps of another task than "
+                    f"'{self.layout.spec.task}'; start that task's actor once more, or delete the folder"
+                )
+        while (parsed := _parse(data[offset:], self.layout)) is not None:
+            batch, nbytes = parsed
+            last = self._by_stream.get(batch.stream)
+            expected[batch.stream] = last[-1].first + last[-1].count if last else batch.first
+            if batch.first == expected[batch.stream]:
+                self._note(number, offset, nbytes, batch.stream, batch.first, len(batch.steps))
+                self._live[number] = self._live.get(number, 0) + 1
+            else:
+                self.lost_steps += len(batch.steps)
+            offset += nbytes
+        if offset < len(data):
+            log.warning("event=spool_torn file=%s dropped_bytes=%d", path, len(data) - offset)
+        if self.lost_steps:
+            log.error("event=spool_gap file=%s lost_steps=%d", path, self.lost_steps)
+        if not self._live.get(number):
+            os.close(fd)
+            del self._fds[number]
+            path.unlink()
+
+
+def _write_all(fd: int, parts: list[bytes | memoryview], offset: int) -> None:
+    """Writes all parts at an offset, however the kernel divides them."""
+    total = sum(len(p) for p in parts)
+    written = os.pwritev(fd, parts, offset)
+    while written < total:
+        rest = memoryview(b"".join(parts))[written:]
+        count = os.pwrite(fd, rest, offset + written)
+        if count == 0:
+            raise OSError("nothing was written")
+        written += count
+
+
+def _parse(data: memoryview, layout: Layout) -> tuple[Batch, int] | None:
+    """The batch at the beginning of `data` and its size; None when there is no whole, undamaged one."""
+    if len(data) < _RECORD.size:
+        return None
+    magic, crc, name_bytes, finals_bytes, steps_bytes = _RECORD.unpack_from(data)
+    end = _RECORD.size + name_bytes + finals_bytes + steps_bytes
+    if magic != _RECORD_MAGIC or name_bytes > _MAX_STREAM_BYTES or end > len(data) or not steps_bytes:
+        return None
+    if steps_bytes % layout.step.itemsize or finals_bytes % layout.final.itemsize:
+        return None
+    body = data[_RECORD.size : end]
+    if zlib.crc32(body, zlib.crc32(struct.pack("<IIQ", name_bytes, finals_bytes, steps_bytes))) != crc:
+        return None
+    stream = msgspec.msgpack.decode(body[:name_bytes], type=Stream)
+    finals = np.frombuffer(body[name_bytes : name_bytes + finals_bytes], layout.final)
+    return Batch(stream, np.frombuffer(body[name_bytes + finals_bytes :], layout.step), finals), end

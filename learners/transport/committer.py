@@ -1,0 +1,174 @@
+"""The thread that commits what arrived: many batches in one transaction, acknowledged only after it."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sandlot.learners.errors import StoreError
+from sandlot.learners.schema import Stream
+from sandlot.learners.store import Stored
+from sandlot.learners.transport.options import Options
+from sandlot.learners.wire import Batch, Cursor, Layout
+
+log = logging.getLogger(__name__)
+_RETRY_S = 0.2
+_FLUSH_S = 1.0
+
+
+class Sink(Protocol):
+    """Where steps are kept: a RunStore, or a MemoryStore when nothing needs to last."""
+
+    layout: Layout
+
+    @property
+    def run_id(self) -> str:
+        """The name of what is kept."""
+
+    def begin_life(self) -> int:
+        """Counts the learners that have written here, from 1."""
+
+    def next_step(self, stream: Stream) -> int:
+        """The first step that is not committed yet."""
+
+    def append(self, batches: Sequence[Batch]) -> list[Stored]:
+        """Commits and returns what was new."""
+
+    def flush(self) -> None:
+        """Commits what else was noted."""
+
+
+class Committer:
+    """Owns all writing of steps. `put` and `drain` never wait for the disk."""
+
+    def __init__(self, sink: Sink, options: Options, on_commit: Callable[[list[Cursor]], None]) -> None:
+        self._sink, self._options, self._on_commit = sink, options, on_commit
+        self._cond = threading.Condition()
+        self._pending: deque[Batch] = deque()
+        self._done: deque[Stored] = deque()
+        self._done_bytes = 0
+        self._stopping = False
+        self._since_s = 0.0
+        self._trouble = ""
+        self.error: BaseException | None = None
+        self.steps = self.commits = self.retries = 0
+        self.commit_ms = 0.0
+        self._thread = threading.Thread(target=self._guarded, name="commit", daemon=True)
+        self._thread.start()
+
+    def put(self, batch: Batch) -> None:
+        """Hands over a batch to be committed."""
+        with self._cond:
+            self._pending.append(batch)
+            self._cond.notify_all()
+
+    def drain(self) -> list[Stored]:
+        """Everything committed since the last call, in commit order."""
+        with self._cond:
+            done = list(self._done)
+            self._done.clear()
+            self._done_bytes = 0
+            self._cond.notify_all()
+            return done
+
+    def alarm(self, now_s: float) -> str:
+        """Why commits wait, one line, or ''."""
+        if self._trouble:
+            return self._trouble
+        if self._since_s and now_s - self._since_s > self._options.alarm_s:
+            return f"a commit takes {now_s - self._since_s:.0f} s: the learner's disk is slow"
+        return ""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Received and not committed."""
+        with self._cond:
+            return sum(b.nbytes for b in self._pending)
+
+    def close(self) -> None:
+        """Commits what is pending, if the disk lets it, and ends the thread."""
+        with self._cond:
+            self._stopping = True
+            self._cond.notify_all()
+        self._thread.join()
+
+    def _guarded(self) -> None:
+        try:
+            while group := self._next_group():
+                if not self._commit(group):
+                    return
+            self._flush()
+        except BaseException as error:  # noqa: BLE001  kept and raised in the learner's own thread
+            log.exception("event=commit_thread_died")
+            self.error = error
+
+    def _next_group(self) -> list[Batch]:
+        """Waits for batches; [] at the end. They stay pending until they are committed."""
+        flushed_s = time.monotonic()
+        while True:
+            with self._cond:
+                full = self._done_bytes > self._options.undrained_bytes
+                if self._pending and (not full or self._stopping):
+                    self._trouble = ""
+                    break
+                if full:
+                    self._trouble = f"{self._done_bytes >> 20} MB of steps wait for the training loop to take them"
+                if self._stopping:
+                    return []
+                self._cond.wait(_FLUSH_S)
+            if time.monotonic() - flushed_s > _FLUSH_S:
+                flushed_s = time.monotonic()
+                self._flush()
+        return self._first_group()
+
+    def _first_group(self) -> list[Batch]:
+        group, size = list[Batch](), 0
+        with self._cond:
+            for batch in self._pending:
+                size += batch.nbytes
+                if group and size > self._options.group_bytes:
+                    break
+                group.append(batch)
+        return group
+
+    def _commit(self, group: list[Batch]) -> bool:
+        """Commits a group, trying until the disk takes it; False when told to stop meanwhile."""
+        self._since_s = time.monotonic()
+        while True:
+            try:
+                stored = self._sink.append(group)
+                break
+            except StoreError as error:
+                self.retries += 1
+                if not self._trouble:
+                    log.error("event=commits_wait error=%s", error)
+                self._trouble = str(error)
+            with self._cond:
+                if self._stopping:
+                    return False
+                self._cond.wait(_RETRY_S)
+        if self._trouble:
+            log.warning("event=commits_go_on after_s=%.1f", time.monotonic() - self._since_s)
+        self._committed(group, stored)
+        return True
+
+    def _committed(self, group: list[Batch], stored: list[Stored]) -> None:
+        self.commit_ms = (time.monotonic() - self._since_s) * 1e3
+        self._since_s, self._trouble = 0.0, ""
+        self.commits += 1
+        self.steps += sum(len(s.steps) for s in stored)
+        with self._cond:
+            for _ in group:
+                self._pending.popleft()
+            self._done.extend(stored)
+            self._done_bytes += sum(s.steps.nbytes + s.finals.nbytes for s in stored)
+        streams = dict.fromkeys(b.stream for b in group)
+        self._on_commit([Cursor(stream, self._sink.next_step(stream)) for stream in streams])
+
+    def _flush(self) -> None:
+        try:
+            self._sink.flush()
+        except StoreError as error:
+            self._trouble = str(error)

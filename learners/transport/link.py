@@ -1,0 +1,293 @@
+"""The actor's conversation with the learner: one socket, one thread, no memory that matters.
+
+Everything that must not be lost is in the spool; whatever goes wrong on the wire, the answer is the same: a new
+hello, and sending again from the learner's cursors.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import zmq
+
+from sandlot.learners.errors import FrameError
+from sandlot.learners.spool import MemorySpool, Record
+from sandlot.learners.transport.keys import secure_actor
+from sandlot.learners.transport.options import Options
+from sandlot.learners.wire import (
+    MAX_HEADER_BYTES, Ack, Any_, Batch, Buffer, Cursor, Hello, Message, Refused, Status, Steps, WantWeights, Weights,
+    Welcome, decode, digest, encode, raw,
+)
+
+log = logging.getLogger(__name__)
+_HELLO_S = 0.25
+_WANT_S = 1.0
+_MESSAGES_A_TURN = 64
+_FATAL = {"spec", "config", "full", "record", "run"}
+
+
+class Policy(NamedTuple):
+    """Weights as they arrived. Newer means a greater (generation, version)."""
+
+    generation: int
+    version: int
+    step: int
+    payload: Buffer
+
+
+class Peer(NamedTuple):
+    """Who talks to whom, and what both must agree on."""
+
+    address: str
+    actor: str
+    run: str
+    config: Mapping[str, str]
+    architecture: str
+    keys: Path | str | None
+
+
+class Link:
+    """The protocol's actor side. Used by one thread; other threads may read the plain attributes."""
+
+    def __init__(
+        self, peer: Peer, spool: MemorySpool, options: Options, check_weights: Callable[[Policy], None] | None
+    ) -> None:
+        self._peer, self._spool, self._options, self._check_weights = peer, spool, options, check_weights
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.ready = False
+        self.refused = ""
+        self.alarm = ""
+        self.learner_run = ""
+        self.generation = 0
+        self.policy: Policy | None = None
+        self.info: dict[str, float] = {}
+        self.report: dict[str, float] = {}
+        self.address = peer.address
+        self.counters = dict.fromkeys(
+            ("sent_batches", "resent_batches", "acked_steps", "hellos", "reconnects", "frame_errors",
+             "weights_received", "weights_refused"), 0)  # fmt: skip
+        self._session = 0
+        self._position = self._sent_end = 0
+        self._in_flight: dict[int, int] = {}
+        self._flight_bytes = 0
+        self._fresh: dict[int, Batch] = {}
+        self._seen = (0, -1)
+        self._heard_s = self._hello_s = self._status_s = self.progress_s = self._want_s = 0.0
+        self._lease_s: float | None = None
+        self._window = options.window_bytes
+        self.socket = self._connect()
+
+    def _connect(self) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.DEALER)
+        socket.linger = 0
+        socket.immediate = 1
+        socket.sndhwm = socket.rcvhwm = 256
+        socket.maxmsgsize = max(self._options.max_weights_bytes, MAX_HEADER_BYTES)
+        socket.reconnect_ivl = 50
+        socket.reconnect_ivl_max = 500
+        if self._peer.keys:
+            secure_actor(socket, self._peer.keys, self._peer.actor)
+        socket.connect(self._peer.address)
+        return socket
+
+    def close(self) -> None:
+        """Closes the socket; what is unacknowledged stays in the spool."""
+        self.socket.close()
+        self._context.term()
+
+    # ---- what the thread calls ---------------------------------------------------------------------------
+
+    def appended(self, record: Record, batch: Batch) -> None:
+        """A batch went into the spool; keeps it at hand when it can be sent soon."""
+        if self.ready and self._flight_bytes + sum(b.nbytes for b in self._fresh.values()) < self._window:
+            self._fresh[record.number] = batch
+
+    def receive(self, now_s: float) -> None:
+        """Handles what has arrived."""
+        for _ in range(_MESSAGES_A_TURN):
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            try:
+                message, payloads = decode([f.buffer for f in frames])
+                self._heard_s = now_s
+                self._handle(message, payloads, now_s)
+            except FrameError as error:
+                self.counters["frame_errors"] += 1
+                log.warning("event=bad_frame error=%s", error)
+
+    def tick(self, now_s: float) -> None:
+        """Says what is due: hello, status, a request for weights, steps; replaces a dead connection."""
+        if self.refused:
+            return
+        if not self._heard_s:
+            self._heard_s = now_s
+        if now_s - self._heard_s > self._options.peer_timeout_s:
+            self._reconnect(now_s)
+        stuck = self._in_flight and not self.alarm and now_s - self.progress_s > self._options.peer_timeout_s
+        if self.ready and stuck:
+            self.ready = False
+        if not self.ready:
+            if now_s - self._hello_s > _HELLO_S:
+                self._hello(now_s)
+            return
+        if now_s - self._status_s > self._options.heartbeat_s:
+            self._status_s = now_s
+            self._send(Status(self._session, self.report))
+        if now_s - self._want_s > _WANT_S:
+            self._want(now_s)
+        self._pump(now_s)
+
+    # ---- session -----------------------------------------------------------------------------------------
+
+    def _reconnect(self, now_s: float) -> None:
+        if self.ready:
+            log.warning("event=learner_lost address=%s", self._peer.address)
+        self.counters["reconnects"] += 1
+        self.ready = False
+        self.socket.close()
+        self.socket = self._connect()
+        self._heard_s = now_s
+
+    def _hello(self, now_s: float) -> None:
+        self._hello_s = now_s
+        self._session += 1
+        self.counters["hellos"] += 1
+        streams = tuple(self._spool.streams[:4096])
+        peer = self._peer
+        self._send(Hello(self._session, peer.actor, peer.run, self._spool.layout.spec, dict(peer.config), streams))
+
+    def _handle(self, message: Any_, payloads: Any, now_s: float) -> None:
+        if message.session != self._session and not (isinstance(message, Refused) and message.session == 0):
+            return
+        if isinstance(message, Welcome):
+            self._welcome(message, now_s)
+        elif isinstance(message, Refused):
+            self._refusal(message, now_s)
+        elif isinstance(message, Ack):
+            self.info.update(message.info)
+            self.alarm = message.alarm
+            self._release(message.cursors, now_s)
+        elif isinstance(message, Weights):
+            self._weights(message, payloads, now_s)
+        else:
+            raise FrameError(f"a {type(message).__name__} is not for an actor")
+
+    def _welcome(self, message: Welcome, now_s: float) -> None:
+        run = message.learner_run
+        if self.learner_run and self.learner_run != run:
+            return self._give_up(f"the learner at {self._peer.address} is now run {run}, this actor belongs to run "
+                                 f"{self.learner_run}; start the actor anew")  # fmt: skip
+        if len(self._spool) and self._spool.learner_run not in ("", run):
+            return self._give_up(
+                f"the spool holds {self._spool.steps} steps for run {self._spool.learner_run}, but the learner at "
+                f"{self._peer.address} is run {run}; start that run's learner once more, or delete the spool folder"
+            )
+        self._spool.bind(run)
+        self._release(message.cursors, now_s)
+        for cursor in message.cursors:
+            first = self._spool.first_step(cursor.stream)
+            if first is not None and first > cursor.next_step:
+                return self._give_up(
+                    f"the learner lacks steps {cursor.next_step} to {first - 1} of {cursor.stream}, which it had "
+                    "acknowledged: its run folder was replaced; restore it, or delete the spool folder"
+                )
+        self.learner_run, self.generation = run, message.generation
+        self._window = min(message.window_bytes, self._options.window_bytes)
+        self.ready, self._lease_s, self.progress_s = True, None, now_s
+        self._in_flight.clear()
+        self._flight_bytes = self._position = 0
+        self._want(now_s)
+        return None
+
+    def _refusal(self, message: Refused, now_s: float) -> None:
+        self.ready = False
+        self._hello_s = now_s
+        if message.code in _FATAL:
+            self._give_up(message.text)
+        elif message.code == "lease":
+            self._lease_s = self._lease_s or now_s
+            if now_s - self._lease_s > 1.5 * self._options.lease_s:
+                self._give_up(message.text)
+        elif message.code in ("hello", "gap"):
+            self._hello_s = 0.0
+        else:
+            log.warning("event=cut_off text=%s", message.text)
+
+    def _give_up(self, text: str) -> None:
+        log.error("event=refused text=%s", text)
+        self.refused, self.ready = text, False
+
+    # ---- steps -------------------------------------------------------------------------------------------
+
+    def _pump(self, now_s: float) -> None:
+        """Sends from the spool while the window allows."""
+        for record in self._spool.after(self._position):
+            if self._in_flight and self._flight_bytes + record.nbytes > self._window:
+                return
+            batch = self._fresh.get(record.number) or self._spool.read(record)
+            message = Steps(self._session, batch.stream, batch.first, len(batch.steps), len(batch.finals))
+            frames = [raw(batch.steps), raw(batch.finals)] if len(batch.finals) else [raw(batch.steps)]
+            if not self._send(message, *frames):
+                return
+            self._fresh.pop(record.number, None)
+            self.counters["sent_batches"] += 1
+            self.counters["resent_batches"] += record.number < self._sent_end
+            self._sent_end = max(self._sent_end, record.number + 1)
+            if not self._in_flight:
+                self.progress_s = now_s
+            self._position = record.number + 1
+            self._in_flight[record.number] = record.nbytes
+            self._flight_bytes += record.nbytes
+
+    def _release(self, cursors: tuple[Cursor, ...], now_s: float) -> None:
+        for cursor in cursors:
+            for record in self._spool.release(cursor.stream, cursor.next_step):
+                self.progress_s = now_s
+                self.counters["acked_steps"] += record.count
+                self._flight_bytes -= self._in_flight.pop(record.number, 0)
+                self._fresh.pop(record.number, None)
+
+    # ---- weights -----------------------------------------------------------------------------------------
+
+    def _want(self, now_s: float) -> None:
+        self._want_s = now_s
+        self._send(WantWeights(self._session, *self._seen))
+
+    def _weights(self, message: Weights, payloads: Any, now_s: float) -> None:
+        key = (message.generation, message.version)
+        if key <= self._seen or message.run != self.learner_run or message.generation > self.generation:
+            return
+        trouble = self._trouble(message, payloads)
+        if trouble:
+            self.counters["weights_refused"] += 1
+            log.error("event=weights_refused version=%d reason=%s", message.version, trouble)
+        if trouble != "damaged":
+            self._seen = key
+        self._want(now_s)
+
+    def _trouble(self, message: Weights, payloads: Any) -> str:
+        """Takes over the weights, or says why not."""
+        if len(payloads) != 1 or digest(payloads[0]) != message.digest:
+            return "damaged"
+        if self._peer.architecture and message.architecture != self._peer.architecture:
+            return f"architecture {message.architecture} is not {self._peer.architecture}"
+        policy = Policy(message.generation, message.version, message.step, payloads[0])
+        if self._check_weights is not None:
+            try:
+                self._check_weights(policy)
+            except ValueError as error:
+                return str(error)
+        self.counters["weights_received"] += 1
+        self.policy = policy
+        return ""
+
+    def _send(self, message: Message, *payloads: Buffer) -> bool:
+        """Whether the socket took it; it does not while there is no connection or too much is under way."""
+        with contextlib.suppress(zmq.Again):
+            self.socket.send_multipart(encode(message, *payloads), zmq.NOBLOCK, copy=False)
+            return True
+        return False
