@@ -78,8 +78,8 @@ def dump_batch(
 ) -> Path | None:
     """Writes the worst minibatches of [U, B] to `folder`/forensics for people to look at.
 
-    The first `limit` dumps of a run are kept, for they are nearest to the cause; later ones are not written. A
-    dump that fails is logged and stops nothing.
+    The first `limit` dumps of a run are kept, for they are nearest to the cause; later ones are not written.
+    A dump that fails is logged and stops nothing.
 
     Args:
         folder: the run's folder.
