@@ -233,8 +233,8 @@ def _clock(seconds: float | None) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
-def _count(value: int | None) -> str:
-    return UNKNOWN if value is None else f"{value:,}"
+def _count(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:,.0f}"
 
 
 def _fixed(value: float | None, digits: int = 2) -> str:
