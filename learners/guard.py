@@ -52,7 +52,8 @@ class SkipCounter:
         self.total += skipped
         self.in_row += skipped
         if self.in_row < self.limit:
-            log.warning("event=update_refused steps=%d in_row=%d limit=%d", skipped, self.in_row, self.limit)
+            if self.in_row == skipped:  # the first of a row; the others say nothing new
+                log.warning("event=update_refused steps=%d limit=%d", skipped, self.limit)
             return Verdict.SKIPPED
         self.in_row = 0
         self.roll_backs += 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.faults_storage import fault_13_checkpoint, fault_14
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -139,3 +140,13 @@ def test_another_disk_error_is_not_called_full(tmp_path):
     with pytest.raises(StoreError, match="Input/output error") as e:
         save(tmp_path, 1, ARRAYS, {}, disk=Counting(3, errno.EIO))
     assert not isinstance(e.value, DiskFullError)
+
+
+def test_killed_at_any_write_boundary_the_newest_complete_checkpoint_loads():
+    row = fault_14(injections=84, seed=0)  # two saves' worth of boundaries, twice
+    assert row["violations"] == 0 and row["max"] > 0
+
+
+def test_a_full_disk_is_survived_for_real():
+    """On a small tmpfs where this runs as root; otherwise the calls fail one by one only."""
+    assert fault_13_checkpoint(injections=24, seed=0)["violations"] == 0

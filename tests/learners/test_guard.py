@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from bench.faults_storage import fault_17
+from bench.faults_update import poison_many
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
@@ -89,3 +91,16 @@ def test_the_number_of_dumps_is_bounded_and_the_first_are_kept(tmp_path):
 def test_a_dump_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "forensics").write_text("in the way")
     assert dump_batch(tmp_path, 0, batch()) is None
+
+
+def test_poisoned_batches_never_spoil_the_real_agent():
+    row = fault_17(injections=60, seed=1)
+    assert (row["injections"], row["violations"]) == (60, 0)
+
+
+def test_the_fault_run_finds_an_agent_that_takes_every_step():
+    def careless(arrays, poisoned):
+        shift = poisoned.reward.flat[0] * poisoned.obs["state"].flat[0]
+        return {k: a + shift if a.dtype == np.float32 else a for k, a in arrays.items()}, 0
+
+    assert poison_many(20, 0, careless)[0] > 0
