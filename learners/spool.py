@@ -1,8 +1,8 @@
 """The actor's unacknowledged steps, on its own disk, in files of records.
 
-A record is a batch: header (magic, CRC-32 of the rest, three sizes), its stream, finals, steps. Records are only
-appended; a file is deleted when all its records are acknowledged. What a killed process leaves is found by the
-next one of the same folder; a record that was cut short at the end is not, for it was never finished.
+A record is a batch: header (magic, CRC-32 of the rest, three sizes), its stream, finals, steps. Records are
+only appended; a file is deleted when all its records are acknowledged. What a killed process leaves is found
+by the next one of the same folder, but for a last record that was cut short.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ import numpy as np
 from sandlot.learners.errors import DiskFullError, SpecError, StoreError
 from sandlot.learners.schema import Stream
 from sandlot.learners.store_file import lock_folder
-from sandlot.learners.wire import Batch, Layout, raw
+from sandlot.learners.wire import Batch, Buffer, Layout, raw
 
 log = logging.getLogger(__name__)
 _FILE = struct.Struct("<8s16s")
@@ -40,7 +40,12 @@ class Record(NamedTuple):
     nbytes: int
     stream: Stream
     first: int
-    count: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """The step after the last one."""
+        return self.first + self.length
 
 
 class MemorySpool:
@@ -61,7 +66,7 @@ class MemorySpool:
     @property
     def steps(self) -> int:
         """How many steps wait."""
-        return sum(r.count for r in list(self._records.values()))
+        return sum(r.length for r in list(self._records.values()))
 
     @property
     def streams(self) -> list[Stream]:
@@ -70,7 +75,7 @@ class MemorySpool:
 
     def append(self, batch: Batch) -> Record:
         """Keeps a batch until it is released."""
-        record = self._note(0, 0, batch.nbytes, batch.stream, batch.first, len(batch.steps))
+        record = self._note(batch, batch.nbytes)
         self._batches[record.number] = batch
         return record
 
@@ -89,10 +94,10 @@ class MemorySpool:
         return (self._records[i] for i in range(start, self._end) if i in self._records)
 
     def release(self, stream: Stream, next_step: int) -> list[Record]:
-        """Forgets all batches of `stream` that end before `next_step`, and returns them."""
+        """Forgets all batches of `stream` before `next_step`, and returns them."""
         waiting = self._by_stream.get(stream, deque())
         released = []
-        while waiting and waiting[0].first + waiting[0].count <= next_step:
+        while waiting and waiting[0].end <= next_step:
             record = waiting.popleft()
             del self._records[record.number]
             self.used_bytes -= record.nbytes
@@ -112,11 +117,12 @@ class MemorySpool:
     def close(self) -> None:
         """Gives everything back."""
 
-    def _note(self, file: int, offset: int, nbytes: int, stream: Stream, first: int, count: int) -> Record:
-        record = Record(self._end, file, offset, nbytes, stream, first, count)
+    def _note(self, batch: Batch, nbytes: int, *, file: int = 0, offset: int = 0) -> Record:
+        """Enters a batch into the books."""
+        record = Record(self._end, file, offset, nbytes, batch.stream, batch.first, len(batch.steps))
         self._end += 1
         self._records[record.number] = record
-        self._by_stream.setdefault(stream, deque()).append(record)
+        self._by_stream.setdefault(batch.stream, deque()).append(record)
         self.used_bytes += nbytes
         return record
 
@@ -153,7 +159,9 @@ class Spool(MemorySpool):
         with contextlib.suppress(FileNotFoundError):
             self.learner_run = (self.folder / "learner_run").read_text().strip()
         if len(self):
-            log.warning("event=spool_leftovers folder=%s steps=%d bytes=%d", folder, self.steps, self.used_bytes)
+            log.warning(
+                "event=spool_leftovers folder=%s steps=%d bytes=%d", folder, self.steps, self.used_bytes
+            )
 
     def append(self, batch: Batch) -> Record:
         """Writes a batch; it survives the death of this process from now on, and a power cut after `sync`.
@@ -165,7 +173,7 @@ class Spool(MemorySpool):
         name = msgspec.msgpack.encode(batch.stream)
         sizes = len(name), finals.nbytes, steps.nbytes
         crc = zlib.crc32(steps, zlib.crc32(finals, zlib.crc32(name, zlib.crc32(struct.pack("<IIQ", *sizes)))))
-        parts = [_RECORD.pack(_RECORD_MAGIC, crc, *sizes), name, finals, steps]
+        parts: list[Buffer] = [_RECORD.pack(_RECORD_MAGIC, crc, *sizes), name, finals, steps]
         nbytes = sum(len(p) for p in parts)
         try:
             if self._file < 0 or self._size + nbytes > self._segment_bytes:
@@ -176,7 +184,7 @@ class Spool(MemorySpool):
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._fds[self._file], self._size)
             raise DiskFullError(f"spool '{self.folder}' cannot be written: {error}; make room") from error
-        record = self._note(self._file, self._size, nbytes, batch.stream, batch.first, len(batch.steps))
+        record = self._note(batch, nbytes, file=self._file, offset=self._size)
         self._live[self._file] = self._live.get(self._file, 0) + 1
         self._size += nbytes
         self._unsynced = True
@@ -188,7 +196,9 @@ class Spool(MemorySpool):
         parsed = _parse(memoryview(data), self.layout)
         if parsed is None:
             path = self._path(record.file)
-            raise StoreError(f"spool file '{path}' is damaged at byte {record.offset}; the disk may be failing")
+            raise StoreError(
+                f"spool file '{path}' is damaged at byte {record.offset}; the disk may be failing"
+            )
         return parsed[0]
 
     def bind(self, learner_run: str) -> None:
@@ -248,10 +258,14 @@ class Spool(MemorySpool):
         path = self._path(number)
         fd = self._fds[number] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         data = memoryview(path.read_bytes())
-        offset, expected = _FILE.size, dict[Stream, int]()
+        offset = _FILE.size
         if len(data) >= _FILE.size:
             magic, fingerprint = _FILE.unpack_from(data)
-            if magic == _FILE_MAGIC and fingerprint != self.layout.spec.fingerprint.encode() and len(data) > offset:
+            if (
+                magic == _FILE_MAGIC
+                and fingerprint != self.layout.spec.fingerprint.encode()
+                and len(data) > offset
+            ):
                 raise SpecError(
                     f"spool folder '{self.folder}' holds unacknowledged steps of another task than "
                     f"'{self.layout.spec.task}'; start that task's actor once more, or delete the folder"
@@ -259,9 +273,8 @@ class Spool(MemorySpool):
         while (parsed := _parse(data[offset:], self.layout)) is not None:
             batch, nbytes = parsed
             last = self._by_stream.get(batch.stream)
-            expected[batch.stream] = last[-1].first + last[-1].count if last else batch.first
-            if batch.first == expected[batch.stream]:
-                self._note(number, offset, nbytes, batch.stream, batch.first, len(batch.steps))
+            if last is None or batch.first == last[-1].end:
+                self._note(batch, nbytes, file=number, offset=offset)
                 self._live[number] = self._live.get(number, 0) + 1
             else:
                 self.lost_steps += len(batch.steps)
@@ -276,7 +289,7 @@ class Spool(MemorySpool):
             path.unlink()
 
 
-def _write_all(fd: int, parts: list[bytes | memoryview], offset: int) -> None:
+def _write_all(fd: int, parts: Sequence[Buffer], offset: int) -> None:
     """Writes all parts at an offset, however the kernel divides them."""
     total = sum(len(p) for p in parts)
     written = os.pwritev(fd, parts, offset)

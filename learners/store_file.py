@@ -2,23 +2,44 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import socket
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from sandlot.learners.errors import BusyError, DiskFullError, StoreError
+from sandlot.learners.schema import EnvSpec
+from sandlot.learners.wire import Layout
 
 FILE = "run.sqlite"
+FORMAT = "1"
 LOCK = "lock"
 CHECKPOINT_BYTES = 4 * 1024 * 1024
-"""So much is written to the log before a background thread folds it into the file: short enough that its fsync
-delays a commit by milliseconds only."""
+"""So much is written to the log before a background thread folds it into the file: little enough that its
+fsync delays a commit by milliseconds only."""
 MAX_LOG_BYTES = 256 * 1024 * 1024
 """Beyond this the log is emptied even though a commit has to wait for it."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS streams(id INTEGER PRIMARY KEY, actor TEXT NOT NULL, run TEXT NOT NULL,
+  env INTEGER NOT NULL, agent INTEGER NOT NULL, UNIQUE(actor, run, env, agent)) STRICT;
+CREATE TABLE IF NOT EXISTS steps(seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES streams(id),
+  step INTEGER NOT NULL, episode INTEGER NOT NULL, segment INTEGER NOT NULL, policy_version INTEGER NOT NULL,
+  source INTEGER NOT NULL, flags INTEGER NOT NULL, reward REAL NOT NULL, wall_s REAL,
+  UNIQUE(stream, step)) STRICT;
+CREATE TABLE IF NOT EXISTS batches(last_seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL,
+  count INTEGER NOT NULL, crc INTEGER NOT NULL, finals BLOB NOT NULL, steps BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS metrics(wall_s REAL NOT NULL, env_step INTEGER NOT NULL, name TEXT NOT NULL,
+  value REAL) STRICT;
+CREATE TABLE IF NOT EXISTS events(wall_s REAL NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+"""
 _IOERR = 10  # SQLITE_IOERR; the extended codes carry it in the low byte
 
 
@@ -32,8 +53,39 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 def page_bytes(record_bytes: int) -> int:
-    """SQLite's page size for batches of some ten records: large pages for images, small ones for plain state."""
+    """SQLite's page size for batches of some ten records: large for images, small for plain state."""
     return min(65536, max(4096, 1 << (4 * record_bytes).bit_length()))
+
+
+def open_for_writing(path: Path, spec: EnvSpec | None) -> sqlite3.Connection:
+    """A connection to the file, with its tables made when it is new."""
+    try:
+        db = connect(path, read_only=False)
+    except sqlite3.Error as error:
+        raise StoreError(f"'{path}' cannot be opened: {error}") from error
+    try:
+        if spec is not None:
+            db.execute(f"PRAGMA page_size={page_bytes(Layout.of(spec).step.itemsize)}")
+        db.execute("PRAGMA journal_mode=WAL")
+        if spec is not None:
+            values = {"format": FORMAT, "spec": msgspec.to_builtins(spec), "run_id": uuid.uuid4().hex[:16]}
+            with transaction(db, path):
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                rows = [(k, json.dumps(v)) for k, v in values.items()]
+                db.executemany("INSERT OR IGNORE INTO meta VALUES (?,?)", rows)
+    except sqlite3.Error as error:
+        db.close()
+        raise StoreError(f"'{path}': {error}; it is not a run store, or it is damaged") from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def no_run(folder: Path | str) -> StoreError:
+    """What to say about a folder without a run."""
+    return StoreError(f"'{folder}' holds no run ({FILE} is missing); name a folder that `sandlot train` made")
 
 
 def log_bytes(path: Path) -> int:

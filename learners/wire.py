@@ -1,8 +1,8 @@
 """The messages between actor and learner, byte for byte.
 
-A message is a list of frames. The first is an 8-byte preamble (magic, protocol, CRC-32 of all that follows) and
-a msgpack header; the others are raw arrays or weights. Every size is checked against the dtype before anything
-is decoded, nothing is compressed, and no byte of a message is ever run.
+A message is a list of frames. The first is an 8-byte preamble (magic, protocol, CRC-32 of all that follows)
+and a msgpack header; the others are raw arrays or weights. Every size is checked against the dtype before
+anything is decoded, nothing is compressed, and no byte of a message is ever run.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like
 Cursors = Annotated[tuple[Cursor, ...], msgspec.Meta(max_length=MAX_STREAMS)]
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """Actor: who I am, what I observe, and of which streams I still hold steps."""
 
     actor: Name
@@ -58,7 +58,7 @@ class Hello(Message):
     streams: Annotated[tuple[Stream, ...], msgspec.Meta(max_length=MAX_STREAMS)] = ()
 
 
-class Welcome(Message):
+class Welcome(Message, frozen=True):
     """Learner: accepted; send each stream from its cursor, with at most `window_bytes` unacknowledged."""
 
     learner_run: Name
@@ -67,14 +67,14 @@ class Welcome(Message):
     cursors: Cursors
 
 
-class Refused(Message):
+class Refused(Message, frozen=True):
     """Learner: not accepted, and why. `code` is one word for programs, `text` one line for people."""
 
     code: Name
     text: Text
 
 
-class Steps(Message):
+class Steps(Message, frozen=True):
     """Actor: `count` consecutive steps of one stream; frames: steps, finals."""
 
     stream: Stream
@@ -83,7 +83,7 @@ class Steps(Message):
     finals: Count
 
 
-class Ack(Message):
+class Ack(Message, frozen=True):
     """Learner: committed up to here; also the answer to a Status. `alarm` says why commits wait, or ''."""
 
     cursors: Cursors = ()
@@ -91,14 +91,14 @@ class Ack(Message):
     alarm: Text = ""
 
 
-class WantWeights(Message):
+class WantWeights(Message, frozen=True):
     """Actor: send weights newer than these as soon as there are any. At most one is outstanding."""
 
     generation: Count
     version: Annotated[int, msgspec.Meta(ge=-1, le=MAX_STEP)]
 
 
-class Weights(Message):
+class Weights(Message, frozen=True):
     """Learner: the newest policy; frame: the payload, whose SHA-256 is `digest`."""
 
     run: Name
@@ -108,15 +108,19 @@ class Weights(Message):
     architecture: Text
     digest: Annotated[str, msgspec.Meta(max_length=64)]
 
+    def to(self, session: int) -> "Weights":
+        """The same for one actor's session."""
+        return msgspec.structs.replace(self, session=session)
 
-class Status(Message):
+
+class Status(Message, frozen=True):
     """Actor: alive, and these are its figures (spool, policy age, loop jitter, ...)."""
 
     values: Values = {}
 
 
-Any_ = Hello | Welcome | Refused | Steps | Ack | WantWeights | Weights | Status
-_DECODER = msgspec.msgpack.Decoder(Any_, strict=True)
+AnyMessage = Hello | Welcome | Refused | Steps | Ack | WantWeights | Weights | Status
+_DECODER = msgspec.msgpack.Decoder(AnyMessage, strict=True)
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -153,7 +157,7 @@ class Batch(NamedTuple):
 
 def raw(array: np.ndarray) -> memoryview:
     """The bytes of a contiguous array, not copied."""
-    return memoryview(array.view(np.uint8)) if array.size else memoryview(b"")
+    return array.view(np.uint8).data if array.size else memoryview(b"")
 
 
 def encode(message: Message, *payloads: Buffer) -> list[Buffer]:
@@ -165,7 +169,7 @@ def encode(message: Message, *payloads: Buffer) -> list[Buffer]:
     return [PREAMBLE.pack(MAGIC, PROTOCOL, crc) + header, *payloads]
 
 
-def decode(frames: Sequence[Buffer]) -> tuple[Any_, Sequence[Buffer]]:
+def decode(frames: Sequence[Buffer]) -> tuple[AnyMessage, Sequence[Buffer]]:
     """Returns the message and its payload frames; raises FrameError when anything is not as it must be."""
     if not 1 <= len(frames) <= 3 or not PREAMBLE.size < len(frames[0]) <= MAX_HEADER_BYTES:
         raise FrameError(
@@ -194,7 +198,7 @@ def decode_steps(message: Steps, frames: Sequence[Buffer], layout: Layout, max_s
     """The batch of a Steps message as read-only views of its frames; every size is checked first."""
     if not 1 <= message.count <= max_steps or message.finals > message.count:
         raise FrameError(
-            f"field 'count': {message.count} steps and {message.finals} finals; 1 to {max_steps} steps are allowed"
+            f"field 'count': {message.count} steps, {message.finals} finals; 1 to {max_steps} steps may be"
         )
     expected = [message.count * layout.step.itemsize, message.finals * layout.final.itemsize]
     if [len(f) for f in frames] != expected:

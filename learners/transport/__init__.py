@@ -7,8 +7,8 @@ Only sockets, threads and their bookkeeping belong here; what a step is belongs 
 from sandlot.learners.transport.address import DEFAULT_ADDRESS
 from sandlot.learners.transport.client import StepClient
 from sandlot.learners.transport.keys import make_keys
-from sandlot.learners.transport.link import Policy
 from sandlot.learners.transport.options import Options
+from sandlot.learners.transport.policy import Policy
 from sandlot.learners.transport.server import StepServer
 
 __all__ = ["DEFAULT_ADDRESS", "Options", "Policy", "StepClient", "StepServer", "make_keys"]

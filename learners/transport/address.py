@@ -18,12 +18,14 @@ def check_address(address: str, keys: Path | str | None) -> None:
     """
     match = _ADDRESS.match(address)
     if not match:
-        raise ConfigError(f"address '{address}' is not of the form tcp://HOST:PORT, such as tcp://127.0.0.1:5567")
+        raise ConfigError(
+            f"address '{address}' is not of the form tcp://HOST:PORT, such as tcp://127.0.0.1:5567"
+        )
     host = match[1].strip("[]")
     if keys is None and not _is_loopback(host):
         raise ConfigError(
-            f"address '{address}' can be reached by others: make keys with `sandlot keys` and give --keys FOLDER, "
-            "or use tcp://127.0.0.1:PORT"
+            f"address '{address}' can be reached by others: make keys with `sandlot keys` and give --keys "
+            "FOLDER, or use tcp://127.0.0.1:PORT"
         )
 
 

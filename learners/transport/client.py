@@ -14,12 +14,20 @@ from typing import Any
 import numpy as np
 import zmq
 
-from sandlot.learners.errors import BusyError, GapError, RefusedError, SandlotError, SpoolFullError, StoreError
+from sandlot.learners.errors import (
+    BusyError,
+    GapError,
+    RefusedError,
+    SandlotError,
+    SpoolFullError,
+    StoreError,
+)
 from sandlot.learners.schema import EnvSpec, Stream, check_steps
 from sandlot.learners.spool import MemorySpool, Spool
 from sandlot.learners.transport.address import DEFAULT_ADDRESS, check_address
-from sandlot.learners.transport.link import Link, Peer, Policy
+from sandlot.learners.transport.link import Link, Peer
 from sandlot.learners.transport.options import Options
+from sandlot.learners.transport.policy import Policy, PolicyInbox
 from sandlot.learners.wire import Batch, Layout
 
 log = logging.getLogger(__name__)
@@ -27,7 +35,7 @@ _DISK_RETRY_S = 0.5
 
 
 class StepClient:
-    """Sends one actor's steps and receives weights, on a thread of its own. See `Options` for the promises."""
+    """Sends one actor's steps and receives weights, on a thread of its own; `Options` says the promises."""
 
     def __init__(
         self,
@@ -67,9 +75,9 @@ class StepClient:
             if spool
             else MemorySpool(self.layout)
         )
-        peer = Peer(address, actor, self.run, dict(config or {}), architecture, keys)
+        peer = Peer(address, actor, self.run, dict(config or {}), keys)
         try:
-            self._link = Link(peer, self._spool, self._options, check_weights)
+            self._link = Link(peer, self._spool, PolicyInbox(architecture, check_weights), self._options)
         except BaseException:
             self._spool.close()
             raise
@@ -118,22 +126,34 @@ class StepClient:
 
     def _make_room(self, nbytes: int) -> None:
         waiting = self._spool.used_bytes + self._handover_bytes + nbytes
-        if waiting > self._options.spool_bytes or self._handover_bytes + nbytes > self._options.handover_bytes:
+        if (
+            waiting > self._options.spool_bytes
+            or self._handover_bytes + nbytes > self._options.handover_bytes
+        ):
             self.refused_batches += 1
-            why = self._disk_trouble or ("the learner does not commit" if self._link.ready else "no learner answers")
+            why = self._disk_trouble or (
+                "the learner does not commit" if self._link.ready else "no learner answers"
+            )
             raise SpoolFullError(
                 f"actor '{self.actor}': {waiting >> 20} MB are unacknowledged, the spool may hold "
-                f"{self._options.spool_bytes >> 20} MB; {why}. Nothing was dropped; pause, or raise 'spool_bytes'"
+                f"{self._options.spool_bytes >> 20} MB; {why}. Nothing was dropped; pause or raise 'spool_bytes'"
             )
 
     def latest_weights(self) -> Policy | None:
         """The newest weights that arrived; None before the first ones."""
-        return self._link.policy
+        return self._link.inbox.policy
 
     @property
     def info(self) -> dict[str, float]:
         """The learner's newest figures."""
         return dict(self._link.info)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Steps handed over that the learner has not acknowledged yet."""
+        with self._lock:
+            waiting = sum(len(batch.steps) for batch in self._handover)
+        return self._spool.steps + waiting
 
     def report(self, values: Mapping[str, float]) -> None:
         """Figures for the learner, sent with the next heartbeat."""
@@ -168,7 +188,9 @@ class StepClient:
         """
         if not self._wait(lambda: self._link.ready, timeout_s):
             address = self._link.address
-            raise BusyError(f"no learner answered at {address} within {timeout_s:.0f} s; start it with `sandlot learner`")
+            raise BusyError(
+                f"no learner answered at {address} within {timeout_s:.0f} s; start it with `sandlot learner`"
+            )
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Waits until everything handed over is acknowledged; False when it is not in time."""
@@ -185,7 +207,7 @@ class StepClient:
         return True
 
     def close(self) -> None:
-        """Ends the thread; unacknowledged steps stay in the spool for the next actor of this folder. Idempotent."""
+        """Ends the thread; unacknowledged steps stay in the spool for its next actor. Idempotent."""
         self._stop = True
         self._wake()
         self._thread.join()
@@ -207,7 +229,7 @@ class StepClient:
             while not self._stop:
                 self._turn()
             self._take_over(time.monotonic())
-        except BaseException as error:  # noqa: BLE001  kept and raised in the control loop's thread
+        except BaseException as error:  # kept, and raised in the control loop's thread
             log.exception("event=step_client_died")
             self._error = error
         finally:

@@ -22,10 +22,7 @@ class Sink(Protocol):
     """Where steps are kept: a RunStore, or a MemoryStore when nothing needs to last."""
 
     layout: Layout
-
-    @property
-    def run_id(self) -> str:
-        """The name of what is kept."""
+    run_id: str
 
     def begin_life(self) -> int:
         """Counts the learners that have written here, from 1."""
@@ -53,8 +50,8 @@ class Committer:
         self._since_s = 0.0
         self._trouble = ""
         self.error: BaseException | None = None
-        self.steps = self.commits = self.retries = 0
-        self.commit_ms = 0.0
+        self._steps = self._commits = self._retries = self._pending_bytes = 0
+        self._commit_ms = 0.0
         self._thread = threading.Thread(target=self._guarded, name="commit", daemon=True)
         self._thread.start()
 
@@ -62,6 +59,7 @@ class Committer:
         """Hands over a batch to be committed."""
         with self._cond:
             self._pending.append(batch)
+            self._pending_bytes += batch.nbytes
             self._cond.notify_all()
 
     def drain(self) -> list[Stored]:
@@ -81,11 +79,15 @@ class Committer:
             return f"a commit takes {now_s - self._since_s:.0f} s: the learner's disk is slow"
         return ""
 
-    @property
-    def pending_bytes(self) -> int:
-        """Received and not committed."""
-        with self._cond:
-            return sum(b.nbytes for b in self._pending)
+    def counters(self) -> dict[str, float]:
+        """What was committed, how long the last commit took, what waits."""
+        return {
+            "steps": self._steps,
+            "commits": self._commits,
+            "commit_retries": self._retries,
+            "commit_ms": self._commit_ms,
+            "pending_bytes": self._pending_bytes,
+        }
 
     def close(self) -> None:
         """Commits what is pending, if the disk lets it, and ends the thread."""
@@ -100,7 +102,7 @@ class Committer:
                 if not self._commit(group):
                     return
             self._flush()
-        except BaseException as error:  # noqa: BLE001  kept and raised in the learner's own thread
+        except BaseException as error:  # kept, and raised in the learner's own thread
             log.exception("event=commit_thread_died")
             self.error = error
 
@@ -114,7 +116,9 @@ class Committer:
                     self._trouble = ""
                     break
                 if full:
-                    self._trouble = f"{self._done_bytes >> 20} MB of steps wait for the training loop to take them"
+                    self._trouble = (
+                        f"{self._done_bytes >> 20} MB of steps wait for the training loop to take them"
+                    )
                 if self._stopping:
                     return []
                 self._cond.wait(_FLUSH_S)
@@ -141,7 +145,7 @@ class Committer:
                 stored = self._sink.append(group)
                 break
             except StoreError as error:
-                self.retries += 1
+                self._retries += 1
                 if not self._trouble:
                     log.error("event=commits_wait error=%s", error)
                 self._trouble = str(error)
@@ -155,13 +159,13 @@ class Committer:
         return True
 
     def _committed(self, group: list[Batch], stored: list[Stored]) -> None:
-        self.commit_ms = (time.monotonic() - self._since_s) * 1e3
+        self._commit_ms = (time.monotonic() - self._since_s) * 1e3
         self._since_s, self._trouble = 0.0, ""
-        self.commits += 1
-        self.steps += sum(len(s.steps) for s in stored)
+        self._commits += 1
+        self._steps += sum(len(s.steps) for s in stored)
         with self._cond:
             for _ in group:
-                self._pending.popleft()
+                self._pending_bytes -= self._pending.popleft().nbytes
             self._done.extend(stored)
             self._done_bytes += sum(s.steps.nbytes + s.finals.nbytes for s in stored)
         streams = dict.fromkeys(b.stream for b in group)

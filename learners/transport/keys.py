@@ -1,8 +1,9 @@
 """CURVE keys: who may talk to whom. One file a key, one Z85 line a file.
 
-A key folder holds `learner.secret`, `learner.public`, and for each actor `NAME.secret` with, as the learner's
-allow-list, `actors/NAME.public`. The learner's machine needs `learner.secret` and `actors/`; an actor's machine
-needs `learner.public` and its own secret. Deleting a file in `actors/` revokes that actor at once.
+A key folder holds `learner.secret`, `learner.public`, and for each actor `NAME.secret` and, as the learner's
+allow-list, `actors/NAME.public`. The learner's machine needs `learner.secret` and `actors/`; an actor's
+machine needs `learner.public` and its own secret. Deleting a file in `actors/` revokes that key for every new
+connection.
 """
 
 import logging
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import zmq
+from zmq.utils import z85
 
 from sandlot.learners.errors import BusyError, ConfigError
 
@@ -24,14 +26,19 @@ _LOG_PERIOD_S = 60.0
 
 
 def make_keys(folder: Path | str, actors: tuple[str, ...] = ("actor",)) -> list[Path]:
-    """Makes what is missing: the learner's pair and one pair an actor. Never overwrites. Returns the new files."""
+    """Makes what is missing: the learner's pair and one pair an actor. Returns the new files."""
     folder = Path(folder)
     (folder / "actors").mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
-    pairs = [("learner", folder / "learner.public"), *((a, folder / "actors" / f"{a}.public") for a in actors)]
+    pairs = [
+        ("learner", folder / "learner.public"),
+        *((a, folder / "actors" / f"{a}.public") for a in actors),
+    ]
     for name, public_path in pairs:
         if not _NAME.match(name) or (name == "learner" and public_path.parent.name == "actors"):
-            raise ConfigError(f"key name {name!r}: use 1 to 64 letters, digits, '_', '-' or '.', and not 'learner'")
+            raise ConfigError(
+                f"key name {name!r}: use 1 to 64 letters, digits, '_', '-' or '.', and not 'learner'"
+            )
         secret_path = folder / f"{name}.secret"
         if secret_path.exists():
             continue
@@ -58,7 +65,9 @@ def read_secret(path: Path) -> tuple[bytes, bytes]:
     secret = _read(path)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        raise ConfigError(f"key file '{path}' has mode {mode:04o}: others may read it; run `chmod 600 {path}`")
+        raise ConfigError(
+            f"key file '{path}' has mode {mode:04o}: others may read it; run `chmod 600 {path}`"
+        )
     return zmq.curve_public(secret), secret
 
 
@@ -68,7 +77,9 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(f"key file '{path}': {error.strerror}; make keys with `sandlot keys`") from error
     if len(key) != _Z85_LENGTH:
-        raise ConfigError(f"key file '{path}' holds {len(key)} characters, a key has {_Z85_LENGTH}; make new keys")
+        raise ConfigError(
+            f"key file '{path}' holds {len(key)} characters, a key has {_Z85_LENGTH}; make new keys"
+        )
     return key
 
 
@@ -91,8 +102,8 @@ def secure_actor(socket: zmq.Socket[bytes], folder: Path | str, name: str) -> No
 class Gatekeeper:
     """Answers libzmq's question whether a key may connect (ZAP, RFC 27), from the files of the allow-list.
 
-    The folder is read at every question, so adding or removing a file needs no restart. It lives in the thread
-    of the socket it guards.
+    The folder is read at every question, so adding or removing a file needs no restart. It lives in the
+    thread of the socket it guards.
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path | str) -> None:
@@ -122,7 +133,7 @@ class Gatekeeper:
         version, sequence, _domain, address, _identity, mechanism, *credentials = frames
         name = None
         if mechanism == b"CURVE" and len(credentials) == 1:
-            name = self.allowed().get(zmq.utils.z85.encode(credentials[0]))
+            name = self.allowed().get(z85.encode(credentials[0]))
         if name is None:
             self.refused += 1
             self._log(address)
@@ -133,4 +144,6 @@ class Gatekeeper:
         now_s = time.monotonic()
         if now_s - self._logged_s >= _LOG_PERIOD_S:
             self._logged_s = now_s
-            log.warning("event=key_refused address=%s refused=%d", address.decode(errors="replace"), self.refused)
+            log.warning(
+                "event=key_refused address=%s refused=%d", address.decode(errors="replace"), self.refused
+            )

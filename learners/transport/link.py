@@ -1,14 +1,14 @@
 """The actor's conversation with the learner: one socket, one thread, no memory that matters.
 
-Everything that must not be lost is in the spool; whatever goes wrong on the wire, the answer is the same: a new
-hello, and sending again from the learner's cursors.
+Everything that must not be lost is in the spool; whatever goes wrong on the wire, the answer is the same: a
+new hello, and sending again from the learner's cursors.
 """
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import zmq
 
@@ -16,9 +16,25 @@ from sandlot.learners.errors import FrameError
 from sandlot.learners.spool import MemorySpool, Record
 from sandlot.learners.transport.keys import secure_actor
 from sandlot.learners.transport.options import Options
+from sandlot.learners.transport.policy import PolicyInbox
 from sandlot.learners.wire import (
-    MAX_HEADER_BYTES, Ack, Any_, Batch, Buffer, Cursor, Hello, Message, Refused, Status, Steps, WantWeights, Weights,
-    Welcome, decode, digest, encode, raw,
+    MAX_HEADER_BYTES,
+    Ack,
+    AnyMessage,
+    Batch,
+    Buffer,
+    Cursor,
+    Hello,
+    Message,
+    Refused,
+    Status,
+    Steps,
+    WantWeights,
+    Weights,
+    Welcome,
+    decode,
+    encode,
+    raw,
 )
 
 log = logging.getLogger(__name__)
@@ -28,15 +44,6 @@ _MESSAGES_A_TURN = 64
 _FATAL = {"spec", "config", "full", "record", "run"}
 
 
-class Policy(NamedTuple):
-    """Weights as they arrived. Newer means a greater (generation, version)."""
-
-    generation: int
-    version: int
-    step: int
-    payload: Buffer
-
-
 class Peer(NamedTuple):
     """Who talks to whom, and what both must agree on."""
 
@@ -44,36 +51,31 @@ class Peer(NamedTuple):
     actor: str
     run: str
     config: Mapping[str, str]
-    architecture: str
     keys: Path | str | None
 
 
 class Link:
     """The protocol's actor side. Used by one thread; other threads may read the plain attributes."""
 
-    def __init__(
-        self, peer: Peer, spool: MemorySpool, options: Options, check_weights: Callable[[Policy], None] | None
-    ) -> None:
-        self._peer, self._spool, self._options, self._check_weights = peer, spool, options, check_weights
+    def __init__(self, peer: Peer, spool: MemorySpool, inbox: PolicyInbox, options: Options) -> None:
+        self._peer, self._spool, self.inbox, self._options = peer, spool, inbox, options
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.ready = False
         self.refused = ""
         self.alarm = ""
         self.learner_run = ""
         self.generation = 0
-        self.policy: Policy | None = None
         self.info: dict[str, float] = {}
         self.report: dict[str, float] = {}
         self.address = peer.address
         self.counters = dict.fromkeys(
             ("sent_batches", "resent_batches", "acked_steps", "hellos", "reconnects", "frame_errors",
-             "weights_received", "weights_refused"), 0)  # fmt: skip
+             ), 0)  # fmt: skip
         self._session = 0
         self._position = self._sent_end = 0
         self._in_flight: dict[int, int] = {}
         self._flight_bytes = 0
         self._fresh: dict[int, Batch] = {}
-        self._seen = (0, -1)
         self._heard_s = self._hello_s = self._status_s = self.progress_s = self._want_s = 0.0
         self._lease_s: float | None = None
         self._window = options.window_bytes
@@ -158,9 +160,11 @@ class Link:
         self.counters["hellos"] += 1
         streams = tuple(self._spool.streams[:4096])
         peer = self._peer
-        self._send(Hello(self._session, peer.actor, peer.run, self._spool.layout.spec, dict(peer.config), streams))
+        self._send(
+            Hello(self._session, peer.actor, peer.run, self._spool.layout.spec, dict(peer.config), streams)
+        )
 
-    def _handle(self, message: Any_, payloads: Any, now_s: float) -> None:
+    def _handle(self, message: AnyMessage, payloads: Sequence[Buffer], now_s: float) -> None:
         if message.session != self._session and not (isinstance(message, Refused) and message.session == 0):
             return
         if isinstance(message, Welcome):
@@ -172,36 +176,43 @@ class Link:
             self.alarm = message.alarm
             self._release(message.cursors, now_s)
         elif isinstance(message, Weights):
-            self._weights(message, payloads, now_s)
+            self.inbox.offer(message, payloads, self.learner_run, self.generation)
+            self._want(now_s)
         else:
             raise FrameError(f"a {type(message).__name__} is not for an actor")
 
     def _welcome(self, message: Welcome, now_s: float) -> None:
-        run = message.learner_run
-        if self.learner_run and self.learner_run != run:
-            return self._give_up(f"the learner at {self._peer.address} is now run {run}, this actor belongs to run "
-                                 f"{self.learner_run}; start the actor anew")  # fmt: skip
-        if len(self._spool) and self._spool.learner_run not in ("", run):
-            return self._give_up(
-                f"the spool holds {self._spool.steps} steps for run {self._spool.learner_run}, but the learner at "
-                f"{self._peer.address} is run {run}; start that run's learner once more, or delete the spool folder"
-            )
-        self._spool.bind(run)
         self._release(message.cursors, now_s)
-        for cursor in message.cursors:
-            first = self._spool.first_step(cursor.stream)
-            if first is not None and first > cursor.next_step:
-                return self._give_up(
-                    f"the learner lacks steps {cursor.next_step} to {first - 1} of {cursor.stream}, which it had "
-                    "acknowledged: its run folder was replaced; restore it, or delete the spool folder"
-                )
-        self.learner_run, self.generation = run, message.generation
+        if trouble := self._mismatch(message):
+            self._give_up(trouble)
+            return
+        self._spool.bind(message.learner_run)
+        self.learner_run, self.generation = message.learner_run, message.generation
         self._window = min(message.window_bytes, self._options.window_bytes)
         self.ready, self._lease_s, self.progress_s = True, None, now_s
         self._in_flight.clear()
         self._flight_bytes = self._position = 0
         self._want(now_s)
-        return None
+
+    def _mismatch(self, message: Welcome) -> str:
+        """Why the spooled steps cannot go to this learner, or ''."""
+        run, where = message.learner_run, f"the learner at {self._peer.address}"
+        if self.learner_run and self.learner_run != run:
+            return f"{where} is now run {run}, this actor is of run {self.learner_run}; start the actor anew"
+        if len(self._spool) and self._spool.learner_run not in ("", run):
+            return (
+                f"the spool holds {self._spool.steps} steps for run {self._spool.learner_run}, but {where} is "
+                f"run {run}; start that run's learner once more, or delete the spool folder"
+            )
+        for cursor in message.cursors:
+            stream, next_step = cursor.stream, cursor.next_step
+            first = self._spool.first_step(stream)
+            if first is not None and first > next_step:
+                return (
+                    f"{where} lacks steps {next_step} to {first - 1} of {stream}, which it had acknowledged: "
+                    "its run folder was replaced; restore it, or delete the spool folder"
+                )
+        return ""
 
     def _refusal(self, message: Refused, now_s: float) -> None:
         self.ready = False
@@ -247,43 +258,14 @@ class Link:
         for cursor in cursors:
             for record in self._spool.release(cursor.stream, cursor.next_step):
                 self.progress_s = now_s
-                self.counters["acked_steps"] += record.count
+                self.counters["acked_steps"] += record.length
                 self._flight_bytes -= self._in_flight.pop(record.number, 0)
                 self._fresh.pop(record.number, None)
 
-    # ---- weights -----------------------------------------------------------------------------------------
-
     def _want(self, now_s: float) -> None:
+        """Asks for weights newer than all that were seen; the answer may take as long as it likes."""
         self._want_s = now_s
-        self._send(WantWeights(self._session, *self._seen))
-
-    def _weights(self, message: Weights, payloads: Any, now_s: float) -> None:
-        key = (message.generation, message.version)
-        if key <= self._seen or message.run != self.learner_run or message.generation > self.generation:
-            return
-        trouble = self._trouble(message, payloads)
-        if trouble:
-            self.counters["weights_refused"] += 1
-            log.error("event=weights_refused version=%d reason=%s", message.version, trouble)
-        if trouble != "damaged":
-            self._seen = key
-        self._want(now_s)
-
-    def _trouble(self, message: Weights, payloads: Any) -> str:
-        """Takes over the weights, or says why not."""
-        if len(payloads) != 1 or digest(payloads[0]) != message.digest:
-            return "damaged"
-        if self._peer.architecture and message.architecture != self._peer.architecture:
-            return f"architecture {message.architecture} is not {self._peer.architecture}"
-        policy = Policy(message.generation, message.version, message.step, payloads[0])
-        if self._check_weights is not None:
-            try:
-                self._check_weights(policy)
-            except ValueError as error:
-                return str(error)
-        self.counters["weights_received"] += 1
-        self.policy = policy
-        return ""
+        self._send(WantWeights(self._session, *self.inbox.seen))
 
     def _send(self, message: Message, *payloads: Buffer) -> bool:
         """Whether the socket took it; it does not while there is no connection or too much is under way."""

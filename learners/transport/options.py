@@ -13,12 +13,12 @@ class Options:
 
     What is promised:
 
-    * **Steps: exactly once, in order.** A step handed to `StepClient.send` is written to the actor's spool, sent,
-      committed to the run store and only then acknowledged; only then does the spool forget it. Whatever is lost,
-      doubled or reordered on the way is sent again from the learner's cursor, and the store keeps one of each.
+    * **Steps: exactly once, in order.** A step handed to `StepClient.send` is written to the actor's spool,
+      sent, committed to the run store and only then acknowledged; then the spool forgets it. Whatever
+      is lost or reordered on the way is sent again from the learner's cursor; the store keeps one of each.
     * **A full spool is refused aloud**: `send` raises SpoolFullError and does not take the batch.
-    * **Weights: latest wins.** The actor asks with the version it has and is answered as soon as there is a newer
-      one, so at most one message is under way. Never an older one than before.
+    * **Weights: latest wins.** The actor asks with the version it has and is answered as soon as there is a
+      newer one, so at most one message is under way. Never an older one than before.
     * **Figures** (`Status`, `Ack.info`): the newest value of each, at least every `heartbeat_s`.
     * **No call of the control loop waits**: `send`, `latest_weights` and `report` only hand over.
     * A **batch above a limit** is refused before memory is taken for it.
@@ -60,6 +60,6 @@ class Options:
                 raise ConfigError(f"option '{field.name}' is {value}: it must be positive")
         if self.lease_s < 2 * self.heartbeat_s or self.peer_timeout_s < 2 * self.heartbeat_s:
             raise ConfigError(
-                f"options 'lease_s' {self.lease_s} and 'peer_timeout_s' {self.peer_timeout_s} must be at least twice "
-                f"'heartbeat_s' {self.heartbeat_s}, or one late message looks like a lost peer"
+                f"options 'lease_s' {self.lease_s} and 'peer_timeout_s' {self.peer_timeout_s} must be twice "
+                f"'heartbeat_s' {self.heartbeat_s} or more, or one late message looks like a lost peer"
             )

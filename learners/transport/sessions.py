@@ -9,7 +9,7 @@ from collections.abc import Callable
 from sandlot.learners.errors import GapError, RecordError, RefusedError
 from sandlot.learners.schema import EnvSpec, Stream
 from sandlot.learners.transport.options import Options
-from sandlot.learners.wire import Batch, Cursor, Hello, Steps, WantWeights, Welcome
+from sandlot.learners.wire import Batch, Cursor, Hello, WantWeights, Welcome
 
 
 @dataclasses.dataclass
@@ -21,7 +21,6 @@ class Session:
     run: str
     number: int
     heard_s: float
-    key: str = ""
     want: WantWeights | None = None
     values: dict[str, float] = dataclasses.field(default_factory=dict)
     stale: bool = False
@@ -35,7 +34,7 @@ class Identity:
     spec: EnvSpec
     config: dict[str, str]
     learner_run: str
-    generation: int
+    generation: int = 0
 
 
 class Refusal(RefusedError):
@@ -51,27 +50,31 @@ class Sessions:
 
     def __init__(self, me: Identity, options: Options, committed: Callable[[Stream], int]) -> None:
         self._me, self._options, self._committed = me, options, committed
-        self.by_peer: dict[bytes, Session] = {}
+        self._by_peer: dict[bytes, Session] = {}
         self._by_actor: dict[str, Session] = {}
         self._received: dict[Stream, int] = {}
 
-    def hello(self, peer: bytes, hello: Hello, now_s: float, key: str = "") -> Welcome:
+    def hello(self, peer: bytes, hello: Hello, now_s: float) -> Welcome:
         """Admits an actor, or raises Refusal naming the field that differs."""
         self._check(hello)
         old = self._by_actor.get(hello.actor)
         if old is not None and old.run != hello.run and now_s - old.heard_s < self._options.lease_s:
             raise Refusal("lease", f"actor '{hello.actor}' is already connected; give this one another name")
         if old is not None and old.run == hello.run and hello.session < old.number:
-            raise Refusal("late", f"hello {hello.session} of actor '{hello.actor}' arrived after {old.number}")
+            raise Refusal(
+                "late", f"hello {hello.session} of actor '{hello.actor}' arrived after {old.number}"
+            )
         if old is None and len(self._by_actor) >= self._options.max_actors:
             self._forget_gone(now_s)
         if old is not None:
-            self.by_peer.pop(old.peer, None)
+            self._by_peer.pop(old.peer, None)
         self.drop(peer)
-        session = Session(peer, hello.actor, hello.run, hello.session, now_s, key)
-        self.by_peer[peer] = self._by_actor[hello.actor] = session
+        session = Session(peer, hello.actor, hello.run, hello.session, now_s)
+        self._by_peer[peer] = self._by_actor[hello.actor] = session
         cursors = tuple(Cursor(s, self._committed(s)) for s in hello.streams)
-        return Welcome(hello.session, self._me.learner_run, self._me.generation, self._options.window_bytes, cursors)
+        return Welcome(
+            hello.session, self._me.learner_run, self._me.generation, self._options.window_bytes, cursors
+        )
 
     def _check(self, hello: Hello) -> None:
         mine, theirs = self._me.config, hello.config
@@ -84,7 +87,8 @@ class Sessions:
         if differing:
             more = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
             raise Refusal(
-                "spec", f"field '{differing[0][:500]}'{more}: actor and learner differ; start both with the same settings"
+                "spec",
+                f"field '{differing[0][:500]}'{more}: actor and learner differ; start both alike",
             )
         foreign = next((s for s in hello.streams if s.actor != hello.actor), None)
         if foreign:
@@ -97,21 +101,22 @@ class Sessions:
         if len(self._by_actor) >= self._options.max_actors:
             raise Refusal("full", f"{self._options.max_actors} actors are connected (option 'max_actors')")
 
-    def drop(self, peer: bytes) -> None:
-        """Forgets a connection."""
-        session = self.by_peer.pop(peer, None)
+    def drop(self, peer: bytes) -> Session | None:
+        """Forgets a connection and returns what it was."""
+        session = self._by_peer.pop(peer, None)
         if session is not None and self._by_actor.get(session.actor) is session:
             del self._by_actor[session.actor]
+        return session
 
     def session(self, peer: bytes, number: int, now_s: float) -> Session | None:
         """The session a message belongs to; None for one of an older hello. Raises Refusal for a stranger."""
-        session = self.by_peer.get(peer)
+        session = self._by_peer.get(peer)
         if session is None:
             raise Refusal("hello", "say hello first")
         session.heard_s = now_s
         return session if session.number == number else None
 
-    def admit(self, session: Session, message: Steps, batch: Batch) -> bool:
+    def admit(self, session: Session, batch: Batch) -> bool:
         """Whether to store a batch: False when all of it was received before.
 
         Raises:
@@ -119,14 +124,16 @@ class Sessions:
             GapError: steps before it are missing; the session is stale until the next hello.
         """
         if batch.stream.actor != session.actor:
-            raise RecordError(f"field 'stream.actor' is '{batch.stream.actor}', but actor '{session.actor}' sends it")
+            raise RecordError(
+                f"field 'stream.actor' is '{batch.stream.actor}', but actor '{session.actor}' sends it"
+            )
         if session.stale:
             return False
         expected = self._received.get(batch.stream, self._committed(batch.stream))
-        end = message.first_step + message.count
-        if message.first_step > expected:
+        end = batch.first + len(batch.steps)
+        if batch.first > expected:
             session.stale = True
-            raise GapError(f"stream {batch.stream}: got step {message.first_step}, but {expected} is next")
+            raise GapError(f"stream {batch.stream}: got step {batch.first}, but {expected} is next")
         if end <= expected:
             return False
         self._received[batch.stream] = end
@@ -138,4 +145,4 @@ class Sessions:
 
     def all(self) -> list[Session]:
         """Every connected session."""
-        return list(self.by_peer.values())
+        return list(self._by_peer.values())
