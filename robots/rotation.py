@@ -75,6 +75,12 @@ def mul(a: Array, b: Array) -> Array:
 
 
 @njit(cache=True)
+def cross(a: Array, b: Array) -> Array:
+    """The vector product of two [3]."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+
+
+@njit(cache=True)
 def between(a: Array, b: Array) -> Array:
     """The rotation vector [3] in the base frame that turns `a` [3, 3] into `b` [3, 3]: exp(between) a = b."""
     return log(mul(b, a.T))

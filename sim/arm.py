@@ -1,139 +1,214 @@
 """`SimArm`: the arm in MuJoCo behind the Robot protocol."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 
 from sandlot.robots import rotation
 from sandlot.robots.arm.command import advance, executed
-from sandlot.robots.arm.spec import MAX_WIDTH_M, ArmLimits, ArmReading, ArmScene, Command, Pose
+from sandlot.robots.arm.spec import ArmLimits, ArmReading, ArmScene, Command, Pose
 from sandlot.robots.protocol import Camera
-from sandlot.sim import arm_control, arm_model, arm_scene
-from sandlot.sim.arm_control import Impedance
+from sandlot.sim import arm_kinematics, arm_scene
+from sandlot.sim.arm_control import Impedance, jacobian, run_ticks
+from sandlot.sim.arm_gripper import Gripper
+from sandlot.sim.arm_model import ArmModel, panda
+from sandlot.sim.randomization import Draw, Nominal, Randomization
 
 CONTROL_HZ = 10.0
-IK_STEPS = 40
+SENSE_TICKS = 5  # the wrench is averaged over 10 ms, as a sensor's own filter would
+SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
 
 
 class SimArm:
-    """A simulated arm in the world of one task; physics and impedance control at 500 Hz, actions at 10 Hz."""
+    """A simulated arm in the world of one task; physics and impedance control at 500 Hz, actions at 10 Hz.
 
-    def __init__(self, world: str, limits: ArmLimits, impedance: Impedance = Impedance()) -> None:
+    Args:
+        world: a key of `arm_scene.WORLDS`.
+        limits: what an action means.
+        impedance: gains of the controller.
+        arm: the arm, by default the Panda of `arm_model`.
+        randomization: ranges to vary; None for the nominal world.
+    """
+
+    def __init__(
+        self,
+        world: str,
+        limits: ArmLimits,
+        *,
+        impedance: Impedance | None = None,
+        arm: ArmModel | None = None,
+        randomization: Randomization | None = None,
+    ) -> None:
         self.control_hz = CONTROL_HZ
         self.cameras: dict[str, Camera] = {}
         self._limits = limits
-        spec = arm_model.panda()
-        arm_scene.set_options(spec)
-        arm_scene.add_room(spec)
-        self._objects = arm_scene.WORLDS[world](spec)
-        self.model = spec.compile()
+        self._impedance = impedance or Impedance()
+        self._randomization = randomization
+        self._arm = arm or panda()
+        self._world = arm_scene.build(world, self._arm)
+        self.model = self._arm.spec.compile()
         self.data = mujoco.MjData(self.model)
-        self._bind(impedance)
+        self._bind()
 
-    def _bind(self, impedance: Impedance) -> None:
-        """Looks up addresses once."""
+    def _bind(self) -> None:
+        """Looks names up once; makes the views that the compiled loop reads and writes."""
         m, d = self.model, self.data
-        ids = np.array([m.joint(name).id for name in arm_model.JOINTS])
+        ids = np.array([m.joint(name).id for name in self._arm.joints])
         self._index = np.array([ids, m.jnt_qposadr[ids], m.jnt_dofadr[ids]])
-        self._torque_limits = m.jnt_actfrcrange[ids, 1].copy()
-        self._tool = m.site(arm_model.TOOL_SITE).id
-        self._gains = impedance.gains(m.opt.timestep)
+        self._torque_nm = np.array(self._arm.torque_nm, float)
+        self._home_rad = np.array(self._arm.home_rad, float)
         self._ticks = round(1.0 / (self.control_hz * m.opt.timestep))
-        self._reference, self._goal = np.zeros((4, 3)), np.zeros((4, 3))
-        self._views = arm_control.views(d, self._tool)
-        self._home = np.array(arm_model.READY_RAD)
-        self._remaining = 0
-        self._fingers = np.array([m.joint(f"finger_{s}").qposadr[0] for s in ("left", "right")])
-        self._gripper = m.actuator(arm_model.GRIPPER).id
-        m.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_SENSOR
+        self._reference, self._goal, self._wrench = np.zeros((4, 3)), np.zeros((4, 3)), np.zeros(6)
+        self._site = m.site(self._world.site).id
+        self._tool_pos, self._tool_mat = d.site_xpos[self._site], d.site_xmat[self._site].reshape(3, 3)
+        self._wrist = m.site(arm_scene.WRIST).id
+        self._hand = int(m.site_bodyid[self._wrist])
+        self._hand_kg = float(m.body_subtreemass[self._hand])
+        force = int(m.sensor("wrist_force").adr[0])
+        self._views = (
+            d.qpos, d.qvel, d.qfrc_bias, d.xanchor, d.xaxis, self._tool_pos, self._tool_mat, d.qfrc_applied,
+            d.sensordata[force : force + 6], self._wrench,
+        )  # fmt: skip
+        self._bodies = {o.name: m.body(o.name).id for o in self._world.objects}
+        free = [self._bodies[o.name] for o in self._world.objects if o.free]
+        self._nominal = Nominal(m, free, self._hand)
+        others = [j for j in range(m.njnt) if j not in ids and m.jnt_bodyid[j] not in free]
+        self._gripper = Gripper(m, self._arm, others, self._world.grip_m)
 
     def reset(self, scene: ArmScene, rng: np.random.Generator) -> None:
         """Puts the arm and the objects where the scene says, at rest."""
         m, d = self.model, self.data
+        self._rng = rng
+        self._draw = self._randomization.draw(rng) if self._randomization else Draw()
+        self._nominal.apply(self._draw)
+        self._gains = self._impedance.gains(m.opt.timestep, self._draw.stiffness)
         mujoco.mj_resetData(m, d)
-        d.qpos[self._fingers] = MAX_WIDTH_M / 2 if scene.gripper_open else 0.0
-        for obj in self._objects:
+        for obj in self._world.objects:
             self._place(obj, scene.objects[obj.name])
-        self._solve_ik(scene.tool)
+        self._gripper.reset(d, scene.gripper_open)
+        arm_kinematics.solve(m, d, self._index, self._home_rad, self._site, scene.tool)
         mujoco.mj_forward(m, d)
         d.qfrc_applied[self._index[2]] = d.qfrc_bias[self._index[2]]
-        pose = Pose(d.site_xpos[self._tool].copy(), d.site_xmat[self._tool].reshape(3, 3).copy())
-        self._command = Command(pose, scene.gripper_open)
-        self._reference[0], self._reference[1:] = pose.position_m, pose.rotation
-        self._goal[:] = self._reference
+        self._command = Command(self._tool(), scene.gripper_open)
+        self._set_goal(self._command.pose)
+        self._reference[:] = self._goal
         self._remaining = 0
+        self._run_sensing(SENSE_TICKS)
 
-    def _place(self, obj: arm_scene.ObjectSpec, pose: Pose) -> None:
-        body = self.model.body(obj.name)
+    def _place(self, obj: arm_scene.Tracked, pose: Pose) -> None:
+        body = self._bodies[obj.name]
         if obj.free:
-            adr = self.model.jnt_qposadr[body.jntadr[0]]
+            adr = self.model.jnt_qposadr[self.model.body_jntadr[body]]
             self.data.qpos[adr : adr + 3] = pose.position_m
             self.data.qpos[adr + 3 : adr + 7] = rotation.quat(pose.rotation)
         else:
-            body.pos[:], body.quat[:] = pose.position_m, rotation.quat(pose.rotation)
-
-    def _solve_ik(self, tool: Pose) -> None:
-        """Sets the arm's joints so that the tool is at a pose: damped least squares from the home posture."""
-        m, d = self.model, self.data
-        joints, qadr, _ = self._index
-        low, high = m.jnt_range[joints].T
-        d.qpos[qadr] = self._home
-        for _ in range(IK_STEPS):
-            mujoco.mj_kinematics(m, d)
-            point, mat = d.site_xpos[self._tool], d.site_xmat[self._tool].reshape(3, 3)
-            error = np.concatenate([tool.position_m - point, rotation.between(mat, tool.rotation)])
-            if np.linalg.norm(error) < 1e-6:
-                break
-            jac = arm_control.jacobian(d.xanchor, d.xaxis, joints, point)
-            step = jac.T @ np.linalg.solve(jac @ jac.T + 1e-4 * np.eye(6), error)
-            d.qpos[qadr] = np.clip(d.qpos[qadr] + step, low, high)
+            self.model.body_pos[body] = pose.position_m
+            self.model.body_quat[body] = rotation.quat(pose.rotation)
 
     def act(self, action: np.ndarray) -> np.ndarray:
-        """Moves the command by an action and runs one control period."""
+        """Moves the command by an action and runs one control period; returns the action as executed."""
         done = executed(action, 7 if self._limits.gripper else 6)
-        d = self.data
-        tool = Pose(d.site_xpos[self._tool].copy(), d.site_xmat[self._tool].reshape(3, 3).copy())
-        self._command = advance(self._command, done, tool, self._limits)
-        self._goal[0], self._goal[1:] = self._command.pose.position_m, self._command.pose.rotation
-        d.ctrl[self._gripper] = MAX_WIDTH_M if self._command.gripper_open else -0.02
-        self._remaining = self._run(self._ticks, self._ticks)
-        mujoco.mj_forward(self.model, d)
+        self._command = advance(self._command, done, self._tool(), self._limits)
+        late, stale = (self._in_ticks(s) for s in (self._draw.action_delay_s, self._draw.sensor_delay_s))
+        self._run(late)
+        self._set_goal(self._command.pose)
+        self._gripper.command(self.data, self._command.gripper_open)
+        self._remaining = self._ticks
+        self._run(self._ticks - late - stale - SENSE_TICKS)
+        self._run_sensing(SENSE_TICKS)
+        self._run(stale)
         return done
 
-    def _run(self, ticks: int, remaining: int) -> int:
-        return arm_control.run_ticks(
-            self.model._address, self.data._address, ticks, self._gains, self._index, self._torque_limits,
-            self._home, self._reference, self._goal, remaining, *self._views,
+    def _in_ticks(self, seconds: float) -> int:
+        return round(seconds / self.model.opt.timestep)
+
+    def _set_goal(self, pose: Pose) -> None:
+        self._goal[0], self._goal[1:] = pose.position_m, pose.rotation
+
+    def _run(self, ticks: int) -> None:
+        """Runs physics and control."""
+        self._remaining = run_ticks(
+            self.model._address, self.data._address, ticks, self._gains, self._index, self._torque_nm,
+            self._home_rad, self._reference, self._goal, self._remaining, *self._views,
         )  # fmt: skip
 
+    def _run_sensing(self, ticks: int) -> None:
+        """The same with the wrist sensor on (it costs a pass through the tree each tick), then takes a reading."""
+        opt = self.model.opt
+        opt.disableflags &= ~SENSORS_OFF
+        self._run(ticks)
+        opt.disableflags |= SENSORS_OFF
+        mujoco.mj_forward(self.model, self.data)
+        self._reading = self._read()
+
     def observe(self) -> ArmReading:
-        """The reading at this instant."""
+        """The newest reading, with this episode's sensor errors if there are any."""
+        if self._randomization is None:
+            return self._reading
+        return with_errors(self._reading, self._draw, self._rng)
+
+    def _tool(self) -> Pose:
+        return Pose(self._tool_pos.copy(), self._tool_mat.copy())
+
+    def _read(self) -> ArmReading:
+        """Everything known at this instant, without sensor errors."""
         d = self.data
-        point, mat = d.site_xpos[self._tool].copy(), d.site_xmat[self._tool].reshape(3, 3).copy()
-        jac = arm_control.jacobian(d.xanchor, d.xaxis, self._index[0], point)
+        jac = jacobian(d.xanchor, d.xaxis, self._index[0], self._tool_pos)
         twist = jac @ d.qvel[self._index[2]]
+        force, torque = self._external_wrench()
         return ArmReading(
-            tool=Pose(point, mat),
+            tool=self._tool(),
             velocity_mps=twist[:3],
             angular_radps=twist[3:],
-            joints_rad=d.qpos[self._index[1]].copy(),
-            width_m=float(d.qpos[self._fingers].sum()),
-            force_n=np.zeros(3),
-            torque_nm=np.zeros(3),
+            joints_rad=d.qpos[self._index[1]],
+            width_m=self._gripper.width_m(d),
+            force_n=force,
+            torque_nm=torque,
             command=self._command,
-            objects={o.name: self._pose(o.name) for o in self._objects},
+            objects={
+                name: Pose(d.xpos[i].copy(), d.xmat[i].reshape(3, 3).copy())
+                for name, i in self._bodies.items()
+            },
         )
 
-    def _pose(self, name: str) -> Pose:
-        body = self.data.body(name)
-        return Pose(body.xpos.copy(), body.xmat.reshape(3, 3).copy())
+    def _external_wrench(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the world exerts on hand and tool, base frame, about the wrist: the reading less the hand's weight."""
+        d = self.data
+        mat = d.site_xmat[self._wrist].reshape(3, 3)
+        weight = self._hand_kg * self.model.opt.gravity
+        arm = d.subtree_com[self._hand] - d.site_xpos[self._wrist]
+        return -(mat @ self._wrench[:3]) - weight, -(mat @ self._wrench[3:]) - rotation.cross(arm, weight)
 
     def images(self) -> dict[str, np.ndarray]:
-        """Camera frames."""
+        """The newest frame of each camera."""
         return {}
 
     def render(self) -> np.ndarray:
-        """A picture."""
+        """A picture for people."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Frees what it holds."""
+        """Frees the cameras."""
+
+
+def with_errors(reading: ArmReading, draw: Draw, rng: np.random.Generator) -> ArmReading:
+    """The reading as imperfect sensors give it."""
+
+    def near(value: np.ndarray, std: float, bias: np.ndarray | float = 0.0) -> np.ndarray:
+        return value + bias + std * rng.standard_normal(3)
+
+    objects = {
+        name: Pose(near(p.position_m, draw.pose_noise_m, draw.pose_bias_m), p.rotation)
+        for name, p in reading.objects.items()
+    }
+    return replace(
+        reading,
+        tool=Pose(near(reading.tool.position_m, draw.tool_noise_m), reading.tool.rotation),
+        velocity_mps=near(reading.velocity_mps, draw.velocity_noise_mps),
+        angular_radps=near(reading.angular_radps, draw.velocity_noise_mps),
+        width_m=reading.width_m + draw.width_noise_m * rng.standard_normal(),
+        force_n=near(reading.force_n, draw.force_noise_n, draw.force_bias_n),
+        torque_nm=near(reading.torque_nm, draw.force_noise_n / 10, draw.force_bias_n / 10),
+        objects=objects,
+    )

@@ -72,14 +72,15 @@ class Impedance:
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"impedance '{name}' is {value}: it must be finite and above 0")
 
-    def gains(self, timestep_s: float) -> Array:
-        """The numbers the compiled loop reads, float64 [9]."""
+    def gains(self, timestep_s: float, factor: float = 1.0) -> Array:
+        """The numbers the compiled loop reads, float64 [9]; `factor` scales stiffness, its root damping."""
+        root = math.sqrt(factor)
         return np.array(
             [
-                self.stiffness_npm,
-                self.damping_nspm,
-                self.stiffness_nmprad,
-                self.damping_nmsprad,
+                self.stiffness_npm * factor,
+                self.damping_nspm * root,
+                self.stiffness_nmprad * factor,
+                self.damping_nmsprad * root,
                 self.error_m,
                 self.error_rad,
                 self.posture_nmprad,
@@ -181,6 +182,8 @@ def run_ticks(
     site_pos: Array,
     site_mat: Array,
     applied: Array,
+    sensed: Array,
+    wrench: Array,
 ) -> int:
     """Runs `ticks` of physics and control; returns how many ticks of interpolation remain.
 
@@ -195,10 +198,12 @@ def run_ticks(
         reference: current reference pose, position row and rotation rows [4, 3]; moved in place.
         goal: pose that the reference moves to at constant speed, by line and slerp [4, 3].
         remaining: ticks until the reference reaches the goal.
-        qpos, qvel, bias, anchor, axis, site_pos, site_mat, applied: views of mjData.
+        qpos, qvel, bias, anchor, axis, site_pos, site_mat, applied, sensed: views of mjData.
+        wrench: set to the mean of `sensed` over these ticks [6].
     """
     n = index.shape[1]
     q, v, b = np.empty(n), np.empty(n), np.empty(n)
+    wrench[:] = 0.0
     for _ in range(ticks):
         if remaining > 0:
             share = 1.0 / remaining
@@ -217,18 +222,6 @@ def run_ticks(
             new = min(max(tau[k], old - gains[8]), old + gains[8])
             applied[index[2, k]] = min(max(new, -limits[k]), limits[k])
         _mj_step2(model, data)
+        for i in range(6):
+            wrench[i] += sensed[i] / ticks
     return remaining
-
-
-def views(data: Any, site: int) -> tuple[Array, ...]:
-    """The views of `data` that `run_ticks` takes last, in its order; they stay valid as long as `data` lives."""
-    return (
-        data.qpos,
-        data.qvel,
-        data.qfrc_bias,
-        data.xanchor,
-        data.xaxis,
-        data.site_xpos[site],
-        data.site_xmat[site].reshape(3, 3),
-        data.qfrc_applied,
-    )

@@ -1,12 +1,63 @@
 """Makers of the arm's envs: what the Gymnasium ids point to."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from sandlot.robots.arm.spec import ArmReading, ArmScene
-from sandlot.robots.arm.tasks import ArmPick
+from sandlot.robots.arm.tasks import ArmInsert, ArmPick, ArmReach, ArmTask
 from sandlot.robots.env import RobotEnv
 from sandlot.sim.arm import SimArm
+from sandlot.sim.arm_control import Impedance
+from sandlot.sim.randomization import Randomization
+
+ArmEnv = RobotEnv[ArmReading, ArmScene]
 
 
-def make_pick(render_mode: str | None = None) -> RobotEnv[ArmReading, ArmScene]:
-    """`sandlot/ArmPick-v0`."""
-    task = ArmPick()
-    return RobotEnv(SimArm(task.name, task.limits), task, render_mode)
+def make_reach(**kwargs: Any) -> ArmEnv:
+    """`sandlot/ArmReach-v0`; arguments as for `make`."""
+    return make(ArmReach, Impedance(), **kwargs)
+
+
+def make_pick(**kwargs: Any) -> ArmEnv:
+    """`sandlot/ArmPick-v0`; arguments as for `make`."""
+    return make(ArmPick, Impedance(), **kwargs)
+
+
+def make_insert(**kwargs: Any) -> ArmEnv:
+    """`sandlot/ArmInsert-v0`; arguments as for `make`. Pushes with 21 N at most."""
+    return make(
+        ArmInsert,
+        Impedance(
+            stiffness_npm=3000.0,
+            damping_nspm=200.0,
+            stiffness_nmprad=200.0,
+            damping_nmsprad=15.0,
+            error_m=0.007,
+            error_rad=0.1,
+        ),
+        **kwargs,
+    )
+
+
+def make(
+    task_type: type[ArmTask],
+    impedance: Impedance,
+    *,
+    render_mode: str | None = None,
+    cameras: Sequence[str] = (),
+    randomize: bool = False,
+) -> ArmEnv:
+    """An env of the simulated arm.
+
+    Args:
+        task_type: what to practise.
+        impedance: gains and limits of the controller.
+        render_mode: "rgb_array" to make `render` work.
+        cameras: names of cameras to observe; then the state no longer holds the pose of objects.
+        randomize: vary dynamics, latency and sensors in the ranges of `Randomization`.
+    """
+    task = task_type(privileged=not cameras)
+    robot = SimArm(
+        task.name, task.limits, impedance=impedance, randomization=Randomization() if randomize else None
+    )
+    return RobotEnv(robot, task, render_mode)

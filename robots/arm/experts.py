@@ -22,13 +22,13 @@ def quarter(angle_rad: float) -> float:
 
 
 def towards(
-    reading: ArmReading, limits: ArmLimits, position_m: np.ndarray, rot: np.ndarray, gripper: float | None
+    reading: ArmReading, limits: ArmLimits, position_m: np.ndarray, rot: np.ndarray, gripper: float = OPEN
 ) -> np.ndarray:
     """The action that moves the command to a pose as far as one step allows, float32 [6 or 7]."""
     command = reading.command.pose
     move = rotation.clip_norm((position_m - command.position_m) / limits.step_m, 1.0)
     turn = rotation.clip_norm(rotation.between(command.rotation, rot) / limits.step_rad, 1.0)
-    grip = () if gripper is None else (gripper,)
+    grip = (gripper,) if limits.gripper else ()
     return np.array([*move, *turn, *grip], np.float32)
 
 
@@ -48,3 +48,22 @@ def pick(reading: ArmReading, limits: ArmLimits, rest_m: float) -> np.ndarray:
     # A funnel: the nearer to the cube's axis, the lower; never into it from the side.
     height = 0.0 if away < 0.012 else min(0.05 + away, 0.12)
     return towards(reading, limits, cube.position_m + (0, 0, height), aligned, OPEN)
+
+
+def insert(reading: ArmReading, limits: ArmLimits) -> np.ndarray:
+    """Go above the hole, line up, touch down gently, and push once the tip is in.
+
+    A light press lets the tip slide on the rim until it falls in; a firm one would be held by friction.
+    """
+    hole, tip = reading.objects["hole"], reading.tool
+    offset = hole.position_m - tip.position_m
+    fits = rotation.mul(hole.rotation, DOWN)
+    away = math.hypot(offset[0], offset[1])
+    turn = float(np.linalg.norm(rotation.between(tip.rotation, fits)))
+    if offset[2] > 0.001 and away < 0.002:
+        height = -0.03
+    elif away < 0.0015 and turn < 0.03:
+        height = -offset[2] - 0.005
+    else:
+        height = 0.004 + min(away, 0.04)
+    return towards(reading, limits, hole.position_m + (0, 0, height), fits)

@@ -11,6 +11,11 @@ from sandlot.robots.arm.observation import Group, gripper_groups, observe, tool_
 from sandlot.robots.arm.spec import DOWN, ArmLimits, ArmReading, ArmScene, Pose
 
 
+CUBE_HALF_M = 0.02
+PEG_HALF_M, PEG_LENGTH_M = 0.01, 0.08
+HOLE_DEPTH_M = 0.03
+
+
 def yawed(angle_rad: float) -> np.ndarray:
     """A turn about the vertical by `angle_rad` [3, 3]."""
     return rotation.exp(np.array([0.0, 0.0, angle_rad]))
@@ -37,6 +42,55 @@ class ArmTask:
         return observe(self.groups, reading)
 
 
+class ArmReach(ArmTask):
+    """Bring the tool to a target pose, anywhere in 24 x 24 x 16 cm and turned by up to 0.5 rad about any axis."""
+
+    name = "arm_reach"
+    max_steps = 40
+    centre_m = (0.5, 0.0, 0.25)
+    half_m = (0.12, 0.12, 0.08)
+    turn_rad = 0.5
+    within_m, within_rad = 0.01, 0.1
+    limits = ArmLimits(
+        step_m=0.05,
+        step_rad=0.2,
+        low_m=(0.34, -0.16, 0.12),
+        high_m=(0.66, 0.16, 0.38),
+        tilt_rad=0.7,
+        lead_m=0.08,
+        lead_rad=0.4,
+        gripper=False,
+    )
+
+    def __init__(self, privileged: bool = True) -> None:
+        """With `privileged`, the state holds the target's pose; without, cameras have to show it."""
+        target = (
+            Group("target_from_tool", 3, "m", 0.1, "base", lambda r: from_tool(r, "target")),
+            Group("target_turn", 3, "rad from the tool", 0.3, "base", lambda r: turn_from_tool(r, "target")),
+        )
+        base = tool_groups(self.centre_m)
+        self.groups = (*base, *target) if privileged else base
+
+    def scene(self, rng: np.random.Generator) -> ArmScene:
+        """Tool near the middle, target anywhere in its box."""
+        half = np.array(self.half_m)
+        start, goal = rng.uniform(-half / 2, half / 2), rng.uniform(-half, half)
+        axis = rng.standard_normal(3)
+        turn = rotation.exp(axis / np.linalg.norm(axis) * rng.uniform(0.0, self.turn_rad))
+        target = Pose(goal + self.centre_m, rotation.mul(turn, DOWN))
+        return ArmScene(Pose(start + self.centre_m, DOWN.copy()), False, {"target": target})
+
+    def success(self, reading: ArmReading) -> bool:
+        """Within 1 cm and 0.1 rad of the target."""
+        near = np.linalg.norm(from_tool(reading, "target")) < self.within_m
+        return bool(near and np.linalg.norm(turn_from_tool(reading, "target")) < self.within_rad)
+
+    def expert(self, reading: ArmReading) -> np.ndarray:
+        """Straight to the target."""
+        target = reading.objects["target"]
+        return experts.towards(reading, self.limits, target.position_m, target.rotation)
+
+
 class ArmPick(ArmTask):
     """Lift a 4 cm cube, lying anywhere in 25 x 25 cm, by 10 cm while it is held."""
 
@@ -45,7 +99,7 @@ class ArmPick(ArmTask):
     centre_m = (0.5, 0.0)
     half_side_m = 0.125
     yaw_rad = 0.25
-    rest_m = 0.02  # height of the cube's centre on the table
+    rest_m = CUBE_HALF_M  # height of the cube's centre on the table
     lift_m = 0.10
     limits = ArmLimits(
         step_m=0.05,
@@ -60,7 +114,7 @@ class ArmPick(ArmTask):
     def __init__(self, privileged: bool = True) -> None:
         """With `privileged`, the state holds the cube's pose; without, cameras have to show it."""
         cube = (
-            Group("cube_from_tool", 3, "m", 0.1, "base", cube_from_tool),
+            Group("cube_from_tool", 3, "m", 0.1, "base", lambda r: from_tool(r, "cube")),
             Group("cube_height", 1, "m above rest", 0.1, "base", lambda r: (self._height(r),)),
             Group("cube_yaw", 2, "sine and cosine of 4 x yaw from the tool", 1.0, "tool", cube_yaw),
         )
@@ -76,7 +130,7 @@ class ArmPick(ArmTask):
 
     def success(self, reading: ArmReading) -> bool:
         """Lifted by 10 cm, and the tool is at the cube: thrown is not held."""
-        held = float(np.linalg.norm(cube_from_tool(reading))) < 0.03 and reading.width_m > 0.02
+        held = float(np.linalg.norm(from_tool(reading, "cube"))) < 0.03 and reading.width_m > 0.02
         return held and self._height(reading) >= self.lift_m
 
     def expert(self, reading: ArmReading) -> np.ndarray:
@@ -87,9 +141,76 @@ class ArmPick(ArmTask):
         return float(reading.objects["cube"].position_m[2]) - self.rest_m
 
 
-def cube_from_tool(reading: ArmReading) -> np.ndarray:
-    """From the tool to the cube's centre, m [3]."""
-    return reading.objects["cube"].position_m - reading.tool.position_m
+class ArmInsert(ArmTask):
+    """Put a square peg, held by the gripper, into a hole that is 1 mm wider.
+
+    The hole lies anywhere in 10 x 10 cm, turned by up to 15 degrees. The tool is the peg's tip.
+    """
+
+    name = "arm_insert"
+    max_steps = 60
+    centre_m = (0.5, 0.0)
+    half_side_m = 0.05
+    yaw_rad = math.radians(15.0)
+    inserted_m = 0.02
+    limits = ArmLimits(
+        step_m=0.01,
+        step_rad=0.05,
+        low_m=(0.42, -0.08, 0.002),
+        high_m=(0.58, 0.08, 0.14),
+        tilt_rad=0.4,
+        lead_m=0.03,
+        lead_rad=0.2,
+        gripper=False,
+    )
+
+    def __init__(self, privileged: bool = True) -> None:
+        """With `privileged`, the state holds the hole's pose; without, cameras have to show it."""
+        hole = (
+            Group("hole_from_tip", 3, "m", 0.05, "base", lambda r: from_tool(r, "hole")),
+            Group(
+                "hole_from_tip_fine",
+                3,
+                "m",
+                0.005,
+                "base",
+                lambda r: np.clip(from_tool(r, "hole"), -0.01, 0.01),
+            ),
+            Group("hole_turn", 3, "rad from the tip", 0.2, "base", hole_turn),
+        )
+        base = (*tool_groups((0.5, 0.0, 0.07)), *wrench_groups())
+        self.groups = (*base, *hole) if privileged else base
+
+    def scene(self, rng: np.random.Generator) -> ArmScene:
+        """Hole anywhere on its square, tip some centimetres above the middle."""
+        x, y = rng.uniform(-self.half_side_m, self.half_side_m, 2) + self.centre_m
+        hole = Pose(np.array([x, y, HOLE_DEPTH_M]), yawed(rng.uniform(-self.yaw_rad, self.yaw_rad)))
+        tip = np.array([*self.centre_m, HOLE_DEPTH_M + 0.06]) + rng.uniform(-0.02, 0.02, 3)
+        return ArmScene(Pose(tip, DOWN.copy()), False, {"hole": hole})
+
+    def success(self, reading: ArmReading) -> bool:
+        """The tip is 2 cm deep in the hole."""
+        x, y, z = from_tool(reading, "hole")
+        return z >= self.inserted_m and math.hypot(x, y) < PEG_HALF_M / 2
+
+    def expert(self, reading: ArmReading) -> np.ndarray:
+        """Above the hole, aligned, then down."""
+        return experts.insert(reading, self.limits)
+
+
+def from_tool(reading: ArmReading, name: str) -> np.ndarray:
+    """From the tool to an object, m [3], base frame."""
+    return reading.objects[name].position_m - reading.tool.position_m
+
+
+def turn_from_tool(reading: ArmReading, name: str) -> np.ndarray:
+    """The rotation vector [3] that turns the tool into an object's orientation, base frame, rad."""
+    return rotation.between(reading.tool.rotation, reading.objects[name].rotation)
+
+
+def hole_turn(reading: ArmReading) -> np.ndarray:
+    """The rotation vector [3] that turns the peg so that it fits the hole, base frame, rad."""
+    return rotation.between(reading.tool.rotation, rotation.mul(reading.objects["hole"].rotation, DOWN))
 
 
 def cube_yaw(reading: ArmReading) -> tuple[float, float]:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+register(id="sandlot/ArmReach-v0", entry_point="sandlot.sim.arm_envs:make_reach")
 register(id="sandlot/ArmPick-v0", entry_point="sandlot.sim.arm_envs:make_pick")
+register(id="sandlot/ArmInsert-v0", entry_point="sandlot.sim.arm_envs:make_insert")
 
 
 def load_policy(path: str) -> "Policy":

@@ -1,0 +1,123 @@
+"""What may differ between simulation and the world, as declared ranges; one switch, `randomize=True`, for every env.
+
+Everything is drawn at reset from the env's own generator, so a seed still means one episode, bit for bit. Off by
+default: then every factor is 1 and every noise 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from sandlot.learners.errors import ConfigError
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Randomization:
+    """Ranges (low, high), drawn uniformly once per episode.
+
+    Attributes:
+        mass: factor on the mass and inertia of free objects.
+        friction: factor on sliding friction of all contacts.
+        joint_damping: factor on the damping of all joints.
+        payload_kg: mass hidden in the hand, which the gravity compensation does not know.
+        stiffness: factor on the controller's stiffness (damping follows with its square root).
+        action_delay_s: from the decision to the moment the reference begins to move.
+        sensor_delay_s: age of a reading when it is observed.
+        pose_bias_m: constant error of each tracked object's position, per axis.
+        pose_noise_m: standard deviation of an object's position from reading to reading.
+        tool_noise_m: the same of the measured tool position.
+        velocity_noise_mps: the same of the measured tool velocity (rad/s for the angular one).
+        force_bias_n: constant error of the force, per axis; a tenth of it, in Nm, of the torque.
+        force_noise_n: standard deviation of the force; a tenth of it, in Nm, of the torque.
+        width_noise_m: standard deviation of the gripper's width.
+        light: factor on the brightness of all lights.
+        camera_m: shift of each camera, per axis.
+    """
+
+    mass: Range = (0.7, 1.5)
+    friction: Range = (0.7, 1.3)
+    joint_damping: Range = (0.7, 1.4)
+    payload_kg: Range = (-0.05, 0.1)
+    stiffness: Range = (0.8, 1.2)
+    action_delay_s: Range = (0.0, 0.03)
+    sensor_delay_s: Range = (0.0, 0.03)
+    pose_bias_m: Range = (-0.0003, 0.0003)
+    pose_noise_m: Range = (0.0, 0.0005)
+    tool_noise_m: Range = (0.0, 0.0002)
+    velocity_noise_mps: Range = (0.0, 0.005)
+    force_bias_n: Range = (-1.0, 1.0)
+    force_noise_n: Range = (0.0, 0.5)
+    width_noise_m: Range = (0.0, 0.0005)
+    light: Range = (0.6, 1.3)
+    camera_m: Range = (-0.01, 0.01)
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            low, high = getattr(self, f.name)
+            if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+                raise ConfigError(
+                    f"randomization '{f.name}' is ({low}, {high}): it must be finite, low <= high"
+                )
+
+    def draw(self, rng: np.random.Generator) -> "Draw":
+        """One episode's values."""
+        values = {
+            f.name: rng.uniform(*getattr(self, f.name), size=3 if f.name in PER_AXIS else None)
+            for f in fields(self)
+        }
+        return Draw(**values)
+
+
+PER_AXIS = ("pose_bias_m", "force_bias_n", "camera_m")
+"""Drawn as three numbers."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One episode's values; the defaults are the nominal world. Meanings and units as in `Randomization`."""
+
+    mass: float = 1.0
+    friction: float = 1.0
+    joint_damping: float = 1.0
+    payload_kg: float = 0.0
+    stiffness: float = 1.0
+    action_delay_s: float = 0.0
+    sensor_delay_s: float = 0.0
+    pose_bias_m: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    pose_noise_m: float = 0.0
+    tool_noise_m: float = 0.0
+    velocity_noise_mps: float = 0.0
+    force_bias_n: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    force_noise_n: float = 0.0
+    width_noise_m: float = 0.0
+    light: float = 1.0
+    camera_m: np.ndarray = field(default_factory=lambda: np.zeros(3))
+
+
+class Nominal:
+    """Remembers a compiled model's own numbers, and writes an episode's variation of them into it."""
+
+    def __init__(self, model: Any, free_bodies: Sequence[int], hand: int) -> None:
+        self._model = model
+        self._free, self._hand = list(free_bodies), hand
+        self._saved = {name: getattr(model, name).copy() for name in NUMBERS}
+
+    def apply(self, draw: Draw) -> None:
+        """Sets the model to its own numbers, varied by `draw`."""
+        model = self._model
+        for name, value in self._saved.items():
+            getattr(model, name)[:] = value
+        model.body_mass[self._free] *= draw.mass
+        model.body_inertia[self._free] *= draw.mass
+        model.body_mass[self._hand] += draw.payload_kg
+        model.geom_friction[:, 0] *= draw.friction
+        model.dof_damping[:] *= draw.joint_damping
+        model.light_diffuse[:] *= draw.light
+        model.cam_pos[:] += draw.camera_m
+
+
+NUMBERS = ("body_mass", "body_inertia", "geom_friction", "dof_damping", "light_diffuse", "cam_pos")
