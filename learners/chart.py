@@ -43,7 +43,7 @@ def line_chart(
     lines = [s._replace(x=x, y=y) for s in series for x, y in [thin(s.x, s.y)] if len(x)]
     if not lines:
         return _svg(title, [_text(WIDTH_PX / 2, HEIGHT_PX / 2, "no data", anchor="middle", faint=True)])
-    x_low, x_high = _limits([s.x for s in lines])
+    x_low, x_high = _limits([[0.0], *(s.x for s in lines)])
     y_low, y_high = y_range or _limits([s.y for s in lines], margin=0.06)
     box = _Box(x_low, x_high, y_low, y_high)
     parts = _grid(box, x_label, percent)

@@ -155,8 +155,10 @@ def _losses(data: RunData) -> str:
 
 
 def _charts(charts: Sequence[str], *, small: bool = False) -> str:
-    shown = "".join(f'<div class="card chart{" small" if small else ""}">{c}</div>' for c in charts if c)
-    return shown or '<p class="faint">No figures were noted.</p>'
+    cards = "".join(f'<div class="card chart">{c}</div>' for c in charts if c)
+    if not cards:
+        return '<p class="faint">No figures were noted.</p>'
+    return f'<div class="charts{" small" if small else ""}">{cards}</div>'
 
 
 def _film(folder: pathlib.Path, task: str) -> str:
