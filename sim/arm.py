@@ -1,5 +1,6 @@
 """`SimArm`: the arm in MuJoCo behind the Robot protocol."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import mujoco
@@ -14,6 +15,7 @@ from sandlot.sim.arm_control import Impedance, jacobian, run_ticks
 from sandlot.sim.arm_gripper import Gripper
 from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.randomization import Draw, Nominal, Randomization
+from sandlot.sim.render import Views
 
 CONTROL_HZ = 10.0
 SENSE_TICKS = 5  # the wrench is averaged over 10 ms, as a sensor's own filter would
@@ -29,6 +31,8 @@ class SimArm:
         impedance: gains of the controller.
         arm: the arm, by default the Panda of `arm_model`.
         randomization: ranges to vary; None for the nominal world.
+        cameras: names of `arm_scene.CAMERAS` whose frames `images` returns.
+        image_px: width and height of those frames.
     """
 
     def __init__(
@@ -39,9 +43,11 @@ class SimArm:
         impedance: Impedance | None = None,
         arm: ArmModel | None = None,
         randomization: Randomization | None = None,
+        cameras: Sequence[str] = (),
+        image_px: int = 128,
     ) -> None:
         self.control_hz = CONTROL_HZ
-        self.cameras: dict[str, Camera] = {}
+        self.cameras: dict[str, Camera] = {name: (image_px, image_px, 3) for name in cameras}
         self._limits = limits
         self._impedance = impedance or Impedance()
         self._randomization = randomization
@@ -50,6 +56,7 @@ class SimArm:
         self.model = self._arm.spec.compile()
         self.data = mujoco.MjData(self.model)
         self._bind()
+        self._pictures = Views(self.model, self.data, cameras, image_px)
 
     def _bind(self) -> None:
         """Looks names up once; makes the views that the compiled loop reads and writes."""
@@ -141,6 +148,7 @@ class SimArm:
         opt.disableflags |= SENSORS_OFF
         mujoco.mj_forward(self.model, self.data)
         self._reading = self._read()
+        self._frames = self._pictures.frames()
 
     def observe(self) -> ArmReading:
         """The newest reading, with this episode's sensor errors if there are any."""
@@ -181,15 +189,16 @@ class SimArm:
         return -(mat @ self._wrench[:3]) - weight, -(mat @ self._wrench[3:]) - rotation.cross(arm, weight)
 
     def images(self) -> dict[str, np.ndarray]:
-        """The newest frame of each camera."""
-        return {}
+        """The newest frame of each camera, taken at the same instant as the reading."""
+        return self._frames
 
     def render(self) -> np.ndarray:
-        """A picture for people."""
-        raise NotImplementedError
+        """A picture for people, uint8 [480, 640, 3]."""
+        return self._pictures.film()
 
     def close(self) -> None:
-        """Frees the cameras."""
+        """Frees the cameras; may be called twice."""
+        self._pictures.close()
 
 
 def with_errors(reading: ArmReading, draw: Draw, rng: np.random.Generator) -> ArmReading:

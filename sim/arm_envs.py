@@ -45,6 +45,7 @@ def make(
     *,
     render_mode: str | None = None,
     cameras: Sequence[str] = (),
+    image_px: int = 128,
     randomize: bool = False,
 ) -> ArmEnv:
     """An env of the simulated arm.
@@ -54,10 +55,16 @@ def make(
         impedance: gains and limits of the controller.
         render_mode: "rgb_array" to make `render` work.
         cameras: names of cameras to observe; then the state no longer holds the pose of objects.
+        image_px: width and height of their frames.
         randomize: vary dynamics, latency and sensors in the ranges of `Randomization`.
     """
     task = task_type(privileged=not cameras)
     robot = SimArm(
-        task.name, task.limits, impedance=impedance, randomization=Randomization() if randomize else None
+        task.name,
+        task.limits,
+        impedance=impedance,
+        randomization=Randomization() if randomize else None,
+        cameras=cameras,
+        image_px=image_px,
     )
     return RobotEnv(robot, task, render_mode)

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 
 from sandlot.sim.arm_hand import add_hand
-from sandlot.sim.shapes import GREY, WHITE, Vec, capsule, cylinder
+from sandlot.sim.shapes import BLUE, GREY, WHITE, Vec, capsule, cylinder
 
 ARMATURE = 0.1  # kg m^2, rotor inertia seen at the joint
 DAMPING = 1.0  # Nm s/rad, friction of the gears
@@ -86,7 +86,7 @@ READY_RAD = (0.0, -np.pi / 4, 0.0, -3 * np.pi / 4, 0.0, np.pi / 2, np.pi / 4)
 
 
 class Look(NamedTuple):
-    """A capsule (`kind` 0) or cylinder (1) of a link, in the link's frame."""
+    """A white capsule (`kind` 0), grey cylinder (1) or blue ring (2) of a link, in the link's frame."""
 
     kind: int
     start: Vec
@@ -95,14 +95,20 @@ class Look(NamedTuple):
 
 
 LOOKS: tuple[tuple[Look, ...], ...] = (
-    (Look(0, (0, 0, -0.19), (0, 0, -0.05), 0.058), Look(0, (0, -0.045, 0), (0, 0.045, 0), 0.058)),
-    (Look(0, (0, -0.05, 0), (0, -0.15, 0), 0.055), Look(1, (0, 0, -0.062), (0, 0, 0.062), 0.056)),
-    (Look(0, (0, 0, -0.14), (0, 0, -0.06), 0.054), Look(0, (0, 0, -0.05), (0.08, 0.0, 0), 0.05)),
-    (Look(1, (0, 0, -0.06), (0, 0, 0.06), 0.054), Look(0, (0, 0, 0), (-0.0825, 0.11, 0), 0.05)),
-    (Look(0, (0, 0, -0.26), (0, 0.03, -0.12), 0.05), Look(0, (0, 0.05, -0.14), (0, 0.07, -0.02), 0.036)),
-    (Look(1, (0, 0, -0.06), (0, 0, 0.06), 0.05), Look(0, (0, 0, 0), (0.088, 0, 0), 0.044)),
-    (Look(0, (0, 0, -0.02), (0, 0, 0.055), 0.044), Look(1, (0, 0, 0.06), (0, 0, 0.104), 0.036)),
-)
+    (Look(0, (0, 0, -0.17), (0, 0, -0.05), 0.058), Look(0, (0, -0.04, 0), (0, 0.04, 0), 0.058),
+     Look(2, (0, 0, -0.15), (0, 0, -0.14), 0.0605)),
+    (Look(0, (0, -0.05, 0), (0, -0.15, 0), 0.055), Look(1, (0, 0, -0.064), (0, 0, 0.064), 0.05)),
+    (Look(0, (0, 0, -0.14), (0, 0, -0.06), 0.054), Look(0, (0, 0, -0.05), (0.08, 0.0, 0), 0.05),
+     Look(2, (0, 0, -0.125), (0, 0, -0.115), 0.0565)),
+    (Look(1, (0, 0, -0.062), (0, 0, 0.062), 0.05), Look(0, (0, 0, -0.01), (0, 0, 0.01), 0.055),
+     Look(0, (0, 0, 0), (-0.0825, 0.11, 0), 0.05)),
+    (Look(0, (0, 0, -0.26), (0, 0.03, -0.12), 0.05), Look(0, (0, 0.05, -0.14), (0, 0.07, -0.02), 0.036),
+     Look(0, (0, 0.0, -0.1), (0, 0, -0.03), 0.04), Look(2, (0, 0, -0.262), (0, 0, -0.252), 0.0515)),
+    (Look(1, (0, 0, -0.056), (0, 0, 0.056), 0.046), Look(0, (0, 0, -0.01), (0, 0, 0.01), 0.051),
+     Look(0, (0, 0, 0), (0.088, 0, 0), 0.044)),
+    (Look(0, (0, 0, -0.02), (0, 0, 0.055), 0.044), Look(1, (0, 0, 0.06), (0, 0, 0.104), 0.036),
+     Look(2, (0, 0, 0.094), (0, 0, 0.1), 0.038)),
+)  # fmt: skip
 
 
 def panda() -> ArmModel:
@@ -151,5 +157,6 @@ def _add_link(parent: Any, joint: str, link: Link, looks: tuple[Look, ...]) -> A
         damping=[DAMPING, 0, 0],
     )
     for look in looks:
-        (capsule, cylinder)[look.kind](body, look.start, look.end, look.radius_m, (WHITE, GREY)[look.kind])
+        shape, rgba = ((capsule, WHITE), (cylinder, GREY), (cylinder, BLUE))[look.kind]
+        shape(body, look.start, look.end, look.radius_m, rgba)
     return body

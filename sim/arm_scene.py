@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import mujoco
+import numpy as np
 
+from sandlot.robots import rotation
 from sandlot.robots.arm.tasks import CUBE_HALF_M, HOLE_DEPTH_M, PEG_HALF_M, PEG_LENGTH_M
 from sandlot.sim import shapes
 from sandlot.sim.arm_model import ArmModel
-from sandlot.sim.shapes import BLUE, DARK, GHOST, GREEN, RED, WOOD, box, cylinder
+from sandlot.sim.shapes import BLUE, DARK, GHOST, GREEN, RED, box, cylinder
 
 CUBE_KG, PEG_KG = 0.06, 0.08
 CLEARANCE_M = 0.001  # hole side minus peg side
@@ -46,7 +48,7 @@ def build(world: str, arm: ArmModel) -> World:
     """Puts the arm's spec into the named world."""
     spec = arm.spec
     _set_options(spec)
-    _add_room(spec)
+    _add_room(arm)
     _add_wrist_sensor(arm)
     return WORLDS[world](arm)
 
@@ -75,17 +77,64 @@ def _set_options(spec: Any) -> None:
     spec.option.tolerance = 1e-8
 
 
-def _add_room(spec: Any) -> None:
-    """Table top at z = 0 and a light."""
-    spec.worldbody.add_geom(
-        name="table",
-        type=mujoco.mjtGeom.mjGEOM_PLANE,
-        size=(0, 0, 0.1),
-        group=shapes.GROUP_HIDDEN,
-        **shapes.TABLE,
+def _add_room(arm: ArmModel) -> None:
+    """Table with its top at z = 0, floor, lights, background and cameras."""
+    spec, world = arm.spec, arm.spec.worldbody
+    table = mujoco.mjtGeom.mjGEOM_PLANE
+    world.add_geom(name="table", type=table, size=(0, 0, 0.1), group=shapes.GROUP_HIDDEN, **shapes.TABLE)
+    box(world, (0.35, 0, -0.0255), (0.62, 0.6, 0.025), shapes.OAK)
+    box(world, (0.35, 0, -0.4), (0.5, 0.48, 0.35), shapes.SLATE)
+    box(world, (0.5, 0, 0.0002), (0.2, 0.2, 0.0003), shapes.MAT)  # where objects lie
+    world.add_geom(
+        type=table, pos=(0, 0, -0.75), size=(0, 0, 0.1), rgba=shapes.FLOOR, contype=0, conaffinity=0
     )
-    box(spec.worldbody, (0.42, 0, -0.0205), (0.55, 0.55, 0.02), WOOD)
-    spec.worldbody.add_light(pos=(0.3, -0.8, 1.8), dir=(0.1, 0.4, -1), diffuse=(0.6, 0.6, 0.6))
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=(0.72, 0.79, 0.88),
+        rgb2=(0.52, 0.63, 0.78),
+        width=64,
+        height=384,
+    )
+    world.add_light(pos=(0.9, -0.9, 2.0), dir=(-0.25, 0.45, -1), diffuse=(0.6, 0.59, 0.56), castshadow=True,
+                    type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)  # fmt: skip
+    world.add_light(pos=(1.5, 1.2, 1.6), dir=(-0.7, -0.6, -0.8), diffuse=(0.22, 0.24, 0.27), castshadow=False,
+                    type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)  # fmt: skip
+    spec.visual.headlight.ambient = (0.36, 0.36, 0.37)
+    spec.visual.headlight.diffuse = (0.12, 0.12, 0.12)
+    spec.visual.headlight.specular = (0.05, 0.05, 0.05)
+    spec.visual.map.shadowclip = 1.2
+    spec.visual.quality.shadowsize = 4096
+    _add_cameras(arm)
+
+
+def _add_cameras(arm: ArmModel) -> None:
+    """`front` and `side` look at the workspace, `wrist` rides on the hand, `film` is for people."""
+    for name, (eye, target, fovy_deg) in CAMERAS.items():
+        arm.spec.worldbody.add_camera(name=name, pos=eye, quat=_look_at(eye, target), fovy=fovy_deg)
+    site = arm.spec.site(arm.site)
+    eye = np.asarray(site.pos) + (0.11, 0.0, -0.085)
+    ahead = np.asarray(site.pos) + (0.015, 0.0, 0.02)
+    site.parent.add_camera(name="wrist", pos=eye, quat=_look_at(eye, ahead), fovy=70.0)
+
+
+def _look_at(eye: Any, target: Any) -> np.ndarray:
+    """Quaternion of a camera (looking along -z, y up) at `eye` that sees `target` in its middle."""
+    back = np.asarray(eye, float) - target
+    back /= np.linalg.norm(back)
+    up = np.array([0.0, 0.0, 1.0]) if abs(back[2]) < 0.95 else np.array([1.0, 0.0, 0.0])
+    right = np.cross(up, back)
+    right /= np.linalg.norm(right)
+    return rotation.quat(np.ascontiguousarray(np.array([right, np.cross(back, right), back]).T))
+
+
+CAMERAS = {
+    "front": ((1.05, 0.0, 0.4), (0.47, 0.0, 0.09), 45.0),
+    "side": ((0.5, -0.6, 0.35), (0.5, 0.0, 0.09), 45.0),
+    "film": ((1.25, -0.85, 0.6), (0.34, 0.02, 0.26), 40.0),
+}
+"""Camera fixed in the room -> (position_m, point it looks at, vertical field of view in degrees)."""
 
 
 def _reach(arm: ArmModel) -> World:

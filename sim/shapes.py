@@ -14,7 +14,10 @@ BLUE: Rgba = (0.13, 0.45, 0.86, 1.0)
 RED: Rgba = (0.91, 0.25, 0.2, 1.0)
 GREEN: Rgba = (0.16, 0.68, 0.42, 1.0)
 GHOST: Rgba = (0.16, 0.68, 0.42, 0.45)
-WOOD: Rgba = (0.80, 0.66, 0.48, 1.0)
+OAK: Rgba = (0.72, 0.58, 0.42, 1.0)
+MAT: Rgba = (0.78, 0.79, 0.80, 1.0)
+SLATE: Rgba = (0.30, 0.33, 0.38, 1.0)
+FLOOR: Rgba = (0.60, 0.64, 0.70, 1.0)
 
 GROUP_LOOK, GROUP_HIDDEN = 2, 4
 """Geom groups: what cameras see, and what they do not."""
