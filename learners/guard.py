@@ -64,7 +64,7 @@ class SkipCounter:
 def first_not_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
     """The name of the first array with a NaN or an infinity in it; such weights are not published."""
     for name, array in arrays.items():
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        if array.dtype.kind not in "iub" and not np.isfinite(array).all():
             return name
     return None
 

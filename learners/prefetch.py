@@ -68,13 +68,13 @@ class Prefetch:
         return batch
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs to draw the pending batch anew: RNG state (JSON) and replay cursor."""
+        """What a checkpoint needs to draw the pending batch anew (JSON): RNG state and replay cursor."""
         if self._pending is None:
-            return {"rng": rng_state(self._rng), "cursor": self._replay.cursor}
-        return {"rng": self._pending.rng, "cursor": self._pending.cursor}
+            return {"rng": rng_state(self._rng), "cursor": self._replay.cursor, "pending": False}
+        return {"rng": self._pending.rng, "cursor": self._pending.cursor, "pending": True}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Draws a checkpoint's pending batch; the replay must be filled exactly up to `state["cursor"]`."""
+        """Draws a checkpoint's pending batch; the replay must hold all up to `state["cursor"]`, no more."""
         if self._replay.cursor != state["cursor"]:
             raise ConfigError(
                 f"prefetch: the replay is at {self._replay.cursor}, the checkpoint at {state['cursor']}; "
@@ -82,7 +82,8 @@ class Prefetch:
             )
         self._drop()
         self._rng.bit_generator.state = state["rng"]
-        self.start()
+        if state["pending"]:
+            self.start()
 
     def close(self) -> None:
         """Ends the thread, after the draw it is in."""

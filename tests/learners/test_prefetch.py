@@ -119,6 +119,21 @@ def test_a_resumed_run_draws_the_same_batches_bit_for_bit(stop_at):
     assert first + rest == expected
 
 
+def test_a_checkpoint_before_the_first_draw_does_not_draw_early():
+    arrivals = list(batches(0, 40))
+    one, two = filled(10), filled(10)
+    with Prefetch(one, Draws(1, 8), np.random.default_rng(2)) as prefetch:
+        state = json.loads(json.dumps(prefetch.state()))
+        for item in arrivals[10:]:
+            one.insert(*item)
+        expected = flat(prefetch.next())
+    with Prefetch(two, Draws(1, 8), np.random.default_rng(0)) as prefetch:
+        prefetch.restore(state)
+        for item in arrivals[10:]:
+            two.insert(*item)
+        assert flat(prefetch.next()) == expected
+
+
 def test_restoring_at_another_cursor_is_refused():
     replay = filled()
     with Prefetch(replay, Draws(1, 4), np.random.default_rng(0)) as prefetch:
