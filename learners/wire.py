@@ -200,7 +200,9 @@ def decode_steps(message: Steps, frames: Sequence[Buffer], layout: Layout, max_s
         raise FrameError(
             f"field 'count': {message.count} steps, {message.finals} finals; 1 to {max_steps} steps may be"
         )
-    expected = [message.count * layout.step.itemsize, message.finals * layout.final.itemsize]
+    expected = [message.count * layout.step.itemsize]
+    if message.finals:
+        expected.append(message.finals * layout.final.itemsize)
     if [len(f) for f in frames] != expected:
         raise FrameError(
             f"frames of {[len(f) for f in frames]} bytes, but {message.count} steps need {expected}"
