@@ -17,6 +17,10 @@ from sandlot.learners.errors import ConfigError, RecordError, SandlotError
 from sandlot.learners.nstep import n_step, return_to_go, walk_back
 from sandlot.learners.schema import EnvSpec, Flag, Source, Stream
 
+TERMINATED, TRUNCATED, ABORTED, END = (  # plain numbers: an enum in an array expression costs microseconds
+    int(f) for f in (Flag.TERMINATED, Flag.TRUNCATED, Flag.ABORTED, Flag.END)
+)
+POLICY = int(Source.POLICY)
 NO_RETURN = np.float32(-np.inf)
 """`mc_return` of a step whose episode has not ended: no lower bound is known (max(q, -inf) = q)."""
 
@@ -105,7 +109,7 @@ class Replay:
             finals: obs_dtype [k], the next observation of each of the k ended steps.
             cursor: what `self.cursor` becomes; n more than before when left out.
         """
-        ended = (steps["flags"] & Flag.END) != 0
+        ended = (steps["flags"] & END) != 0
         if int(ended.sum()) != len(finals):
             came = f"{ended.sum()} steps ended but {len(finals)} finals came"
             raise RecordError(f"{stream}: {came}; send one for each")
@@ -160,45 +164,42 @@ class Replay:
         return self.pinned + (number - self.pinned) % (self.capacity - self.pinned)
 
     def _insert(self, stream: Stream, steps: np.ndarray, finals: np.ndarray, ended: np.ndarray) -> None:
-        before = np.cumsum(ended) - ended  # finals in front of each step
-        number = self.total + np.arange(len(steps)) + before
+        number = self.total + np.arange(len(steps)) + np.cumsum(ended) - ended  # finals lie in between
         follows = self._follows(stream, steps, ended)
         self._advance(len(steps) + len(finals))
-        row, final_row = self._row(number), self._row(number[ended] + 1)
+        row = self._row(number)
         self._write(row, steps)
-        self._state[final_row] = finals["state"]
-        for name, column in self._images.items():
-            column[row], column[final_row] = steps[f"image.{name}"], finals[f"image.{name}"]
-        tail = self._tails.get(stream)
-        if follows[0] and tail is not None and tail.number >= self._oldest:
+        if len(finals):
+            self._write_obs(self._row(number[ended] + 1), finals)
+        flags, tail = steps["flags"], self._tails.pop(stream, None)
+        kept = flags & ABORTED == 0
+        linked = ended & kept
+        linked[:-1] |= follows[1:]
+        self._connect(row[linked], self._row(number[linked] + 1))  # the next step, or the final
+        self._before[row] = np.where(follows, number - 1, -1)
+        if follows[0] and tail is not None:
             self._before[row[0]] = tail.number
-            self._connect(np.array([self._row(tail.number)]), row[:1])
-        self._before[row[1:]] = np.where(follows[1:], number[:-1], -1)
-        self._connect(row[:-1][follows[1:]], row[1:][follows[1:]])
-        flags = steps["flags"]
-        kept = flags & Flag.ABORTED == 0
-        self._connect(row[ended & kept], final_row[kept[ended]])
-        self._finish(number[kept & (flags & (Flag.TERMINATED | Flag.TRUNCATED) != 0)])
-        self._demo.append(number[steps["source"] != Source.POLICY])
-        self._tails.pop(stream, None)
+            if tail.number >= self._oldest:
+                self._connect(self._row(np.array([tail.number])), row[:1])
+        self._finish(number[kept & (flags & (TERMINATED | TRUNCATED) != 0)])
+        self._demo.append(number[steps["source"] != POLICY])
         if not ended[-1]:
             names = ("step", "episode", "segment")
             self._tails[stream] = Tail(int(number[-1]), *(int(steps[name][-1]) for name in names))
 
     def _follows(self, stream: Stream, steps: np.ndarray, ended: np.ndarray) -> np.ndarray:
         """Whether each step continues the segment of the step before it in its stream, bool [n]."""
+        step, episode, segment = steps["step"], steps["episode"], steps["segment"]
         follows = np.zeros(len(steps), bool)
-        same = np.ones(len(steps) - 1, bool)
-        for name, more in (("step", 1), ("episode", 0), ("segment", 0)):
-            same &= steps[name][1:] == steps[name][:-1] + np.asarray(more, steps[name].dtype)
-        follows[1:] = same & ~ended[:-1]
-        first, tail = steps[0], self._tails.get(stream)
+        follows[1:] = ~ended[:-1] & (episode[1:] == episode[:-1]) & (segment[1:] == segment[:-1])
+        follows[1:] &= step[1:] - step[:-1] == 1
+        tail = self._tails.get(stream)
         if tail is not None:
-            if int(first["step"]) <= tail.step:
-                late = f"step {first['step']} came after {tail.step}"
-                raise RecordError(f"{stream}: {late}; steps of a stream must ascend")
-            here = (int(first["step"]) - 1, int(first["episode"]), int(first["segment"]))
-            follows[0] = here == tail[1:]
+            if step[0] <= tail.step:
+                raise RecordError(
+                    f"{stream}: step {step[0]} came after {tail.step}; steps of a stream must ascend"
+                )
+            follows[0] = (int(step[0]) - 1, int(episode[0]), int(segment[0])) == tail[1:]
         return follows
 
     def _advance(self, taken: int) -> None:
@@ -206,25 +207,29 @@ class Replay:
         row = self._row(self.total + np.arange(taken))
         lost = self._link[row] >= 0
         self._n_valid -= int(np.count_nonzero(lost))
-        self._n_valid_demo -= int(np.count_nonzero(lost & (self._source[row] != Source.POLICY)))
+        self._n_valid_demo -= int(np.count_nonzero(lost & (self._source[row] != POLICY)))
         self._link[row] = -1
-        self._before[row] = -1
         self._mc_return[row] = NO_RETURN
         self.total += taken
         self._demo.forget_below(self._oldest, taken)
 
     def _write(self, row: np.ndarray, steps: np.ndarray) -> None:
-        self._state[row] = steps["state"]
+        self._write_obs(row, steps)
         self._action[row] = steps["action"]
         self._reward[row] = steps["reward"]
         self._discount[row] = steps["discount"]
         self._source[row] = steps["source"]
 
+    def _write_obs(self, row: np.ndarray, records: np.ndarray) -> None:
+        self._state[row] = records["state"]
+        for name, column in self._images.items():
+            column[row] = records[f"image.{name}"]
+
     def _connect(self, row: np.ndarray, successor: np.ndarray) -> None:
         """Gives steps their successors, from when on they can be sampled."""
         self._link[row] = successor
         self._n_valid += len(row)
-        self._n_valid_demo += int(np.count_nonzero(self._source[row] != Source.POLICY))
+        self._n_valid_demo += int(np.count_nonzero(self._source[row] != POLICY))
 
     def _finish(self, ends: np.ndarray) -> None:
         """Works out `mc_return` of the segments whose last steps have these numbers.
