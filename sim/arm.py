@@ -6,6 +6,7 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 
+from sandlot.learners.errors import ConfigError
 from sandlot.robots import rotation
 from sandlot.robots.arm.command import advance, executed
 from sandlot.robots.arm.spec import ArmLimits, ArmReading, ArmScene, Command, Pose
@@ -53,7 +54,12 @@ class SimArm:
         self._randomization = randomization
         self._arm = arm or panda()
         self._world = arm_scene.build(world, self._arm)
-        self.model = self._arm.spec.compile()
+        try:
+            self.model = self._arm.spec.compile()
+        except ValueError as err:
+            raise ConfigError(
+                f"the arm does not fit into world '{world}': {' '.join(str(err).split())}"
+            ) from err
         self.data = mujoco.MjData(self.model)
         self._bind()
         self._pictures = Views(self.model, self.data, cameras, image_px)
@@ -64,11 +70,13 @@ class SimArm:
         ids = np.array([m.joint(name).id for name in self._arm.joints])
         self._index = np.array([ids, m.jnt_qposadr[ids], m.jnt_dofadr[ids]])
         self._torque_nm = np.array(self._arm.torque_nm, float)
-        self._home_rad = np.array(self._arm.home_rad, float)
         self._ticks = round(1.0 / (self.control_hz * m.opt.timestep))
         self._reference, self._goal, self._wrench = np.zeros((4, 3)), np.zeros((4, 3)), np.zeros(6)
         self._site = m.site(self._world.site).id
         self._tool_pos, self._tool_mat = d.site_xpos[self._site], d.site_xmat[self._site].reshape(3, 3)
+        self._home_rad = arm_kinematics.better_home(
+            m, d, self._index, np.array(self._arm.home_rad, float), self._site, self._limits.middle()
+        )
         self._wrist = m.site(arm_scene.WRIST).id
         self._hand = int(m.site_bodyid[self._wrist])
         self._hand_kg = float(m.body_subtreemass[self._hand])

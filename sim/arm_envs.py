@@ -8,6 +8,7 @@ from sandlot.robots.arm.tasks import ArmInsert, ArmPick, ArmReach, ArmTask
 from sandlot.robots.env import RobotEnv
 from sandlot.sim.arm import SimArm
 from sandlot.sim.arm_control import Impedance
+from sandlot.sim.arm_load import load_arm
 from sandlot.sim.randomization import Randomization
 
 ArmEnv = RobotEnv[ArmReading, ArmScene]
@@ -47,6 +48,9 @@ def make(
     cameras: Sequence[str] = (),
     image_px: int = 128,
     randomize: bool = False,
+    mjcf: str = "",
+    mjcf_site: str = "",
+    mjcf_gripper: str = "",
 ) -> ArmEnv:
     """An env of the simulated arm.
 
@@ -57,6 +61,9 @@ def make(
         cameras: names of cameras to observe; then the state no longer holds the pose of objects.
         image_px: width and height of their frames.
         randomize: vary dynamics, latency and sensors in the ranges of `Randomization`.
+        mjcf: path of another arm's MJCF file.
+        mjcf_site: name of its tool site, when the guess is wrong (see `arm_load`).
+        mjcf_gripper: name of its gripper's actuator, when the guess is wrong.
     """
     task = task_type(privileged=not cameras)
     robot = SimArm(
@@ -66,5 +73,6 @@ def make(
         randomization=Randomization() if randomize else None,
         cameras=cameras,
         image_px=image_px,
+        arm=load_arm(mjcf, site=mjcf_site, gripper=mjcf_gripper) if mjcf else None,
     )
     return RobotEnv(robot, task, render_mode)

@@ -107,6 +107,10 @@ class ArmLimits:
                 f"arm limit 'low_m' {self.low_m} must lie below 'high_m' {self.high_m} on every axis"
             )
 
+    def middle(self) -> Pose:
+        """The middle of the workspace."""
+        return Pose((np.array(self.low_m) + self.high_m) / 2, self.centre)
+
     def entries(self) -> tuple[Entry, ...]:
         """The named entries of the action."""
         arm = (
