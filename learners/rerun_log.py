@@ -95,8 +95,8 @@ class RerunLog:
             self._stream.spawn()
         else:
             raise ConfigError(
-                f"--rerun: there is no display to start the viewer on; set {TARGET_VARIABLE}=steps.rrd to record "
-                f"to a file, or {TARGET_VARIABLE}=rerun+http://HOST:9876/proxy for a viewer that runs elsewhere"
+                f"--rerun: there is no display to start the viewer on; set {TARGET_VARIABLE}=steps.rrd to "
+                f"record to a file, or {TARGET_VARIABLE}=rerun+http://HOST:9876/proxy for a viewer elsewhere"
             )
 
     def _run(self) -> None:
