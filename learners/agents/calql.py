@@ -24,7 +24,7 @@ def many_q(critic: Params, state: jax.Array, actions: jax.Array, cfg: AgentConfi
 
 
 def penalty(critic: Params, actor: Params, batch: Transition, key: jax.Array, cfg: AgentConfig) -> jax.Array:
-    """alpha * (log-sum-exp of Q over sampled actions - Q of the data's action), mean over critics and batch.
+    """Sum of alpha * (log-sum-exp of Q over samples - Q of the data's action), over E_all * B.
 
     The samples are uniform, the policy's at obs and the policy's at next_obs, `cql_actions` of each; all are
     valued at obs. With `calibrate`, the policy's values count as at least the Monte-Carlo return.
@@ -43,7 +43,8 @@ def penalty(critic: Params, actor: Params, batch: Transition, key: jax.Array, cf
         flat = jnp.full_like(logp_here, -size * math.log(2.0))  # density of uniform actions in [-1, 1]^A
         q = q - jnp.concatenate([flat, logp_here, logp_there])
     data_q = networks.q_values(critic, obs, batch.action, cfg)
-    return cfg.cql_alpha * (jax.nn.logsumexp(q, axis=1) - math.log(q.shape[1]) - data_q).mean()
+    gap = jax.nn.logsumexp(q, axis=1) - math.log(q.shape[1]) - data_q  # [E, B]
+    return cfg.cql_alpha * gap.sum() / (cfg.n_critics * gap.shape[1])
 
 
 def best_next(drawn: Params, actor: Params, batch: Transition, key: jax.Array, cfg: AgentConfig) -> tuple:

@@ -15,12 +15,6 @@ def draw_subset(key: jax.Array, cfg: AgentConfig) -> jax.Array:
     return jax.random.permutation(key, cfg.n_critics)[: cfg.n_min]
 
 
-def take_members(params: Params, members: jax.Array, cfg: AgentConfig) -> Params:
-    """The weights of some critics; a shared output layer stays as it is."""
-    shared = {"w_out", "b_out"} if cfg.shared_q_head else set()
-    return {k: p if k in shared else p[members] for k, p in params.items()}
-
-
 def td_target(
     batch: Transition, next_q: jax.Array, next_logp: jax.Array, temp: jax.Array, cfg: AgentConfig
 ) -> jax.Array:
@@ -42,18 +36,10 @@ def td_target(
     return batch.reward + discount * (worth - temp * next_logp)
 
 
-def critic_loss(
-    critic: Params, batch: Transition, target: jax.Array, cfg: AgentConfig
-) -> tuple[jax.Array, jax.Array]:
-    """Mean squared distance of every critic to the target [B], and the mean value."""
-    q = networks.q_values(critic, batch.obs["state"], batch.action, cfg)
-    return jnp.square(q - target).mean(), q.mean()
-
-
 def actor_loss(
-    actor: Params, critic: Params, state: jax.Array, noise: jax.Array, temp: jax.Array, cfg: AgentConfig
+    actor: Params, *, critic: Params, state: jax.Array, noise: jax.Array, temp: jax.Array, cfg: AgentConfig
 ) -> tuple[jax.Array, jax.Array]:
-    """temp * log pi - Q, and the policy's entropy estimate on this batch."""
+    """Mean of temp * log pi - Q, and the policy's entropy estimate on this batch."""
     action, logp = networks.squash(*networks.actor_output(actor, state, cfg), noise)
     q = networks.q_values(critic, state, action, cfg)
     worth = q.mean(axis=0) if cfg.actor_reduce == "mean" else q.min(axis=0)

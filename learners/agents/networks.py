@@ -111,7 +111,11 @@ def log_tanh_slope(raw: jax.Array) -> jax.Array:
 
 def q_values(params: Params, state: jax.Array, action: jax.Array, cfg: AgentConfig) -> jax.Array:
     """Every critic's value of state [B, S] and action [B, A]: [E, B]."""
-    x = jnp.concatenate([state, action], axis=-1)
+    return q_of(params, jnp.concatenate([state, action], axis=-1), cfg)
+
+
+def q_of(params: Params, x: jax.Array, cfg: AgentConfig) -> jax.Array:
+    """The same for state and action side by side, [B, S + A]."""
     for i in range(hidden_count(params)):
         x = jnp.matmul(x, params[f"w{i}"]) + params[f"b{i}"][:, None]
         if f"scale{i}" in params:

@@ -25,11 +25,27 @@ def usable(grads: Params) -> jax.Array:
     return jnp.all(jnp.stack([(c <= LARGEST_GRADIENT).all() for c in columns]))
 
 
-def rates(count: jax.Array, lr: float, warmup: int) -> tuple[jax.Array, jax.Array]:
-    """Adam's step size and root-scale with both bias corrections, for step number `count` >= 1."""
-    t = count.astype(jnp.float32)
+def rates(steps: jax.Array, lr: float, warmup: int) -> tuple[jax.Array, jax.Array]:
+    """Step size and root-scale with both bias corrections, for Adam's step number `steps` >= 1."""
+    t = steps.astype(jnp.float32)
     rise = jnp.minimum(1.0, t / warmup) if warmup else jnp.float32(1.0)
     return lr * rise / (1.0 - BETA1**t), 1.0 / jnp.sqrt(1.0 - BETA2**t)
+
+
+def apply(
+    params: Params, grads: Params, mu: Params, nu: Params, *, size: jax.Array, root: jax.Array, ok: jax.Array
+) -> tuple[Params, Params, Params]:
+    """Adam's weights and memory one step on; all of them as they were where `ok` is False.
+
+    `size` and `root` come from `rates`.
+    """
+    new_mu = {k: jnp.where(ok, BETA1 * mu[k] + (1 - BETA1) * g, mu[k]) for k, g in grads.items()}
+    new_nu = {k: jnp.where(ok, BETA2 * nu[k] + (1 - BETA2) * g * g, nu[k]) for k, g in grads.items()}
+    new = {
+        k: jnp.where(ok, p - size * new_mu[k] / (jnp.sqrt(new_nu[k]) * root + EPS), p)
+        for k, p in params.items()
+    }
+    return new, new_mu, new_nu
 
 
 def adam_step(
@@ -37,15 +53,10 @@ def adam_step(
 ) -> tuple[Params, Adam, jax.Array]:
     """One step of Adam; when a gradient is not usable, everything stays as it was and the flag is False."""
     ok = usable(grads)
-    count = opt.steps + ok.astype(jnp.int32)
-    size, root = rates(jnp.maximum(count, 1), lr, warmup)
-    mu = {k: jnp.where(ok, BETA1 * opt.mu[k] + (1 - BETA1) * g, opt.mu[k]) for k, g in grads.items()}
-    nu = {k: jnp.where(ok, BETA2 * opt.nu[k] + (1 - BETA2) * g * g, opt.nu[k]) for k, g in grads.items()}
-    new = {
-        k: jnp.where(ok, p - size * mu[k] / (jnp.sqrt(nu[k]) * root + EPS), p) if k in grads else p
-        for k, p in params.items()
-    }
-    return new, Adam(count, mu, nu), ok
+    steps = opt.steps + ok.astype(jnp.int32)
+    size, root = rates(jnp.maximum(steps, 1), lr, warmup)
+    new, mu, nu = apply(params, grads, opt.mu, opt.nu, size=size, root=root, ok=ok)
+    return new, Adam(steps, mu, nu), ok
 
 
 def average(target: Params, online: Params, tau: float, ok: jax.Array) -> Params:

@@ -1,13 +1,30 @@
-"""SAC and RLPD: one update ratio's worth of critic steps as one scan, then one step of the policy."""
+"""SAC and RLPD: one update ratio's worth of critic steps as one scan, and the policy's step after or among them."""
 
 import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from sandlot.learners.agents import calql, losses, networks, optim
+from sandlot.learners.agents import calql, ensemble, losses, networks, optim
 from sandlot.learners.agents.config import AgentConfig
-from sandlot.learners.agents.types import AgentState, Info, Transition
+from sandlot.learners.agents.types import Adam, AgentState, Info, Params, Transition
+
+
+class Sample(NamedTuple):
+    """One minibatch as the scan reads it."""
+
+    batch: Transition  # [B, ..]
+    pair: jax.Array  # state and action side by side, [B, S + A]
+    key: jax.Array
+    ready: Any  # next action [B, A] and its log density [B], when they were sampled before the scan
+
+
+class Carry(NamedTuple):
+    """What the scan hands on: an agent whose critics sit in groups."""
+
+    state: AgentState  # with empty critics
+    groups: tuple[ensemble.Group, ...]
 
 
 def update(
@@ -20,113 +37,155 @@ def update(
     key, rng = jax.random.split(jax.random.wrap_key_data(state.rng))
     keys = jax.random.split(key, batches.reward.shape[0] + 1)
     acts_at_end = cfg.actor_every == 0 and not cfg.zero_grad_actor_steps
-    ready = sample_next(state, batches, keys[:-1], cfg) if acts_at_end and not offline else None
-    step = functools.partial(one_step, cfg=cfg, offline=offline)
-    state, infos = jax.lax.scan(
-        step, state._replace(rng=jax.random.key_data(rng)), (batches, keys[:-1], ready)
+    ready = (
+        jax.vmap(functools.partial(next_action, state.actor, cfg=cfg))(batches, keys[:-1])
+        if acts_at_end
+        else None
     )
+    pair = jnp.concatenate([batches.obs["state"], batches.action], axis=-1)
+    carry, infos = jax.lax.scan(
+        functools.partial(one_step, cfg=cfg, offline=offline),
+        open_state(state._replace(rng=jax.random.key_data(rng)), cfg),
+        Sample(batches, pair, keys[:-1], ready),
+    )
+    state = close_state(carry)
     skipped = infos.pop("skipped").sum()
     info = {name: value.mean() for name, value in infos.items()}
     if cfg.actor_every == 0:
         last = _whole(batches) if cfg.actor_on_whole_batch else jax.tree.map(lambda x: x[-1], batches)
-        state, actor_info = step_actor(state, last, keys[-1], cfg)
+        state, actor_info = step_actor(state, state.critic, last, keys[-1], cfg)
         skipped += actor_info.pop("skipped")
         info |= actor_info
     return state, info | {"skipped": skipped, "temperature": jnp.exp(state.log_temp)}
 
 
-def one_step(carry: AgentState, inputs: tuple, *, cfg: AgentConfig, offline: bool) -> tuple[AgentState, Info]:
+def open_state(state: AgentState, cfg: AgentConfig) -> Carry:
+    """The state with its critics in groups."""
+    empty = state._replace(critic={}, target={}, critic_opt=Adam(state.critic_opt.steps, {}, {}))
+    return Carry(empty, ensemble.split(state, ensemble.group_count(cfg)))
+
+
+def close_state(carry: Carry) -> AgentState:
+    """The reverse of `open_state`."""
+    whole = ensemble.join(carry.groups)
+    opt = Adam(carry.state.critic_opt.steps, whole.mu, whole.nu)
+    return carry.state._replace(critic=whole.params, target=whole.target, critic_opt=opt)
+
+
+def one_step(carry: Carry, sample: Sample, *, cfg: AgentConfig, offline: bool) -> tuple[Carry, Info]:
     """One critic step, and a policy step where `actor_every` falls due."""
-    batch, key, ready = inputs
-    state, info = step_critic(carry, batch, key, ready, cfg, offline=offline)
+    (state, groups), info = step_critics(carry, sample, cfg, offline=offline)
     if cfg.actor_every:
+        key = jax.random.fold_in(sample.key, 1)
+
+        def act(s: AgentState) -> tuple[AgentState, Info]:
+            return step_actor(s, ensemble.join(groups).params, sample.batch, key, cfg)
+
         due = state.step % cfg.actor_every == 0
-        run = functools.partial(step_actor, batch=batch, key=jax.random.fold_in(key, 1), cfg=cfg)
-        state, actor_info = jax.lax.cond(due, run, lambda s: (s, _no_actor_info()), state)
+        state, actor_info = jax.lax.cond(due, act, lambda s: (s, _no_actor_info()), state)
         info = info | actor_info | {"skipped": info["skipped"] + actor_info["skipped"]}
     elif cfg.zero_grad_actor_steps:
         state = _drift(state, cfg)
-    return state, info
+    return Carry(state, groups), info
 
 
-def step_critic(
-    state: AgentState,
-    batch: Transition,
-    key: jax.Array,
-    ready: tuple | None,
-    cfg: AgentConfig,
-    *,
-    offline: bool,
-) -> tuple[AgentState, Info]:
-    """One gradient step of all critics and their target; nothing moves when the gradient is not finite."""
-    key_subset, key_cql = jax.random.split(jax.random.fold_in(key, 2))
-    next_action, next_logp = ready if ready is not None else sample_next_one(state, batch, key, cfg)
-    members = losses.draw_subset(key_subset, cfg)
-    drawn = losses.take_members(state.target, members, cfg)
-    if offline and cfg.max_target_backup:
-        next_q, next_logp = calql.best_next(drawn, state.actor, batch, key, cfg)
-    else:
-        next_q = networks.q_values(drawn, batch.next_obs["state"], next_action, cfg)
-    target = losses.td_target(batch, next_q, next_logp, jnp.exp(state.log_temp), cfg)
-    (loss, q_mean), grads = jax.value_and_grad(losses.critic_loss, has_aux=True)(
-        state.critic, batch, target, cfg
-    )
+def step_critics(carry: Carry, sample: Sample, cfg: AgentConfig, *, offline: bool) -> tuple[Carry, Info]:
+    """One gradient step of all critics and their target; nothing moves when a gradient is not finite."""
+    state, groups = carry
+    key_subset, key_penalty = jax.random.split(jax.random.fold_in(sample.key, 2))
+    target = _target(carry, sample, key_subset, cfg, offline=offline)
+    results = [ensemble.loss_and_grads(group.params, sample.pair, target, cfg) for group in groups]
+    grads = [grad for _, grad in results]
+    loss, q_mean = (sum((value[i] for value, _ in results), jnp.zeros(())) for i in (0, 1))
     if offline:
-        penalty, extra = jax.value_and_grad(calql.penalty)(state.critic, state.actor, batch, key_cql, cfg)
-        loss, grads = loss + penalty, jax.tree.map(jnp.add, grads, extra)
-    critic, opt, ok = optim.adam_step(
-        state.critic, grads, state.critic_opt, lr=cfg.critic_lr, warmup=cfg.lr_warmup_steps
-    )
-    target_params = optim.average(state.target, critic, cfg.tau, ok)
-    new = state._replace(critic=critic, critic_opt=opt, target=target_params, step=state.step + 1)
+        extra = [
+            jax.value_and_grad(calql.penalty)(g.params, state.actor, sample.batch, key_penalty, cfg)
+            for g in groups
+        ]
+        loss += sum(value for value, _ in extra)
+        grads = [jax.tree.map(jnp.add, mine, more) for mine, (_, more) in zip(grads, extra, strict=True)]
+    ok = functools.reduce(jnp.logical_and, [optim.usable(g) for g in grads])
+    steps = state.critic_opt.steps + ok.astype(jnp.int32)
+    size, root = optim.rates(jnp.maximum(steps, 1), cfg.critic_lr, cfg.lr_warmup_steps)
+    moved = tuple(_move(g, d, cfg, size=size, root=root, ok=ok) for g, d in zip(groups, grads, strict=True))
+    state = state._replace(critic_opt=Adam(steps, {}, {}), step=state.step + 1)
     info = {
         "critic_loss": loss,
         "q_mean": q_mean,
         "target_mean": target.mean(),
         "skipped": (~ok).astype(jnp.int32),
     }
-    return new, info
+    return Carry(state, moved), info
+
+
+def _target(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, *, offline: bool) -> jax.Array:
+    """What the critics should say about this minibatch, [B]."""
+    state, groups = carry
+    batch = sample.batch
+    drawn = ensemble.drawn_target(groups, losses.draw_subset(key, cfg), cfg)
+    if offline and cfg.max_target_backup:
+        next_q, logp = calql.best_next(drawn, state.actor, batch, sample.key, cfg)
+    else:
+        action, logp = (
+            sample.ready if sample.ready is not None else next_action(state.actor, batch, sample.key, cfg)
+        )
+        next_q = networks.q_values(drawn, batch.next_obs["state"], action, cfg)
+    return losses.td_target(batch, next_q, logp, jnp.exp(state.log_temp), cfg)
+
+
+def _move(
+    group: ensemble.Group, grads: Params, cfg: AgentConfig, *, size: jax.Array, root: jax.Array, ok: jax.Array
+) -> ensemble.Group:
+    """A group after Adam's step, and its target behind it."""
+    params, mu, nu = optim.apply(group.params, grads, group.mu, group.nu, size=size, root=root, ok=ok)
+    return ensemble.Group(params, optim.average(group.target, params, cfg.tau, ok), mu, nu)
 
 
 def step_actor(
-    state: AgentState, batch: Transition, key: jax.Array, cfg: AgentConfig
+    state: AgentState, critic: Params, batch: Transition, key: jax.Array, cfg: AgentConfig
 ) -> tuple[AgentState, Info]:
     """One gradient step of the policy and one of the temperature; each is skipped alone when not finite."""
     temp = jnp.exp(state.log_temp)
     noise_key, next_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, batch.action.shape)
-    (loss, entropy), grads = jax.value_and_grad(losses.actor_loss, has_aux=True)(
-        state.actor, state.critic, batch.obs["state"], noise, temp, cfg
+    loss_of = functools.partial(
+        losses.actor_loss, critic=critic, state=batch.obs["state"], noise=noise, temp=temp, cfg=cfg
     )
+    (loss, entropy), grads = jax.value_and_grad(loss_of, has_aux=True)(state.actor)
     if cfg.temperature_on_next_obs:
-        next_noise = jax.random.normal(next_key, batch.action.shape)
-        out = networks.actor_output(state.actor, batch.next_obs["state"], cfg)
-        entropy = -networks.squash(*out, next_noise)[1].mean()
+        entropy = -next_action(state.actor, batch, next_key, cfg)[1].mean()
     goal = cfg.entropy_per_action * batch.action.shape[-1]
     temp_loss, temp_grad = jax.value_and_grad(losses.temperature_loss)(state.log_temp, entropy, goal)
+    state, skipped = _move_actor(state, grads, temp_grad, cfg)
+    return state, {"actor_loss": loss, "entropy": entropy, "temp_loss": temp_loss, "skipped": skipped}
+
+
+def next_action(
+    actor: Params, batch: Transition, key: jax.Array, cfg: AgentConfig
+) -> tuple[jax.Array, jax.Array]:
+    """The policy's actions [B, A] at next_obs and their log densities [B]."""
+    noise = jax.random.normal(key, batch.action.shape)
+    return networks.squash(*networks.actor_output(actor, batch.next_obs["state"], cfg), noise)
+
+
+def _move_actor(
+    state: AgentState, grads: Params, temp_grad: jax.Array, cfg: AgentConfig
+) -> tuple[AgentState, jax.Array]:
+    """Adam's step of policy and temperature, and how many of the two were skipped."""
     warmup = cfg.lr_warmup_steps
     actor, actor_opt, ok = optim.adam_step(
         state.actor, grads, state.actor_opt, lr=cfg.actor_lr, warmup=warmup
     )
-    log_temp, temp_opt, temp_ok = optim.adam_step(
+    temp, temp_opt, temp_ok = optim.adam_step(
         {"log_temp": state.log_temp}, {"log_temp": temp_grad}, state.temp_opt, lr=cfg.temp_lr, warmup=warmup
     )
-    new = state._replace(actor=actor, actor_opt=actor_opt, log_temp=log_temp["log_temp"], temp_opt=temp_opt)
-    skipped = (~ok).astype(jnp.int32) + (~temp_ok).astype(jnp.int32)
-    return new, {"actor_loss": loss, "entropy": entropy, "temp_loss": temp_loss, "skipped": skipped}
+    new = state._replace(actor=actor, actor_opt=actor_opt, log_temp=temp["log_temp"], temp_opt=temp_opt)
+    return new, (~ok).astype(jnp.int32) + (~temp_ok).astype(jnp.int32)
 
 
-def sample_next(state: AgentState, batches: Transition, keys: jax.Array, cfg: AgentConfig) -> tuple:
-    """The policy's actions [U, B, A] at next_obs and their log densities [U, B], all at once."""
-    shape = batches.action.shape[1:]
-    noise = jax.vmap(lambda k: jax.random.normal(k, shape))(keys)
-    return networks.squash(*networks.actor_output(state.actor, batches.next_obs["state"], cfg), noise)
-
-
-def sample_next_one(state: AgentState, batch: Transition, key: jax.Array, cfg: AgentConfig) -> tuple:
-    """The same for one minibatch, with the policy of this moment."""
-    noise = jax.random.normal(key, batch.action.shape)
-    return networks.squash(*networks.actor_output(state.actor, batch.next_obs["state"], cfg), noise)
+def _drift(state: AgentState, cfg: AgentConfig) -> AgentState:
+    """SERL's quirk: Adam moves policy and temperature on although they had no gradient."""
+    return _move_actor(state, jax.tree.map(jnp.zeros_like, state.actor), jnp.zeros(()), cfg)[0]
 
 
 def _whole(batches: Transition) -> Transition:
@@ -137,15 +196,3 @@ def _whole(batches: Transition) -> Transition:
 def _no_actor_info() -> Info:
     zero = jnp.zeros(())
     return {"actor_loss": zero, "entropy": zero, "temp_loss": zero, "skipped": jnp.zeros((), jnp.int32)}
-
-
-def _drift(state: AgentState, cfg: AgentConfig) -> AgentState:
-    """SERL's quirk: Adam moves policy and temperature on although they had no gradient."""
-    warmup = cfg.lr_warmup_steps
-    zeros = jax.tree.map(jnp.zeros_like, state.actor)
-    actor, actor_opt, _ = optim.adam_step(state.actor, zeros, state.actor_opt, lr=cfg.actor_lr, warmup=warmup)
-    none = {"log_temp": jnp.zeros(())}
-    temp, temp_opt, _ = optim.adam_step(
-        {"log_temp": state.log_temp}, none, state.temp_opt, lr=cfg.temp_lr, warmup=warmup
-    )
-    return state._replace(actor=actor, actor_opt=actor_opt, log_temp=temp["log_temp"], temp_opt=temp_opt)
