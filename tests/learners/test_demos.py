@@ -10,7 +10,7 @@ from sandlot.learners import envs
 from sandlot.learners.demos import DemosConfig, record_demos, save_demos
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.schema import Flag, Source, check_steps
-from sandlot.learners.store import RunStore
+from sandlot.learners.store import RunReader, RunStore
 
 
 class Walk(gym.Env):
@@ -64,8 +64,7 @@ def test_demonstrations_are_kept_in_a_run_store(walk, tmp_path):
     spec = envs.env_spec(envs.make(walk))
     with RunStore.open(tmp_path / "demos", spec) as store:
         assert save_demos(store, record_demos(config)) == (2, 3)
-    with RunStore.open(tmp_path / "demos", write=False) as store:
-        stored = list(store.read())
+    stored = list(RunReader(tmp_path / "demos").read())
     for part in stored:
         check_steps(part.steps, part.finals, spec)
     assert [len(part.steps) for part in stored] == [2, 2]
