@@ -18,7 +18,11 @@ def machine() -> dict[str, str]:
     """What was measured on: processor, cores, Python and the versions that matter."""
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     model = next(
-        (line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")),
+        (
+            line.split(":", 1)[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
+        ),
         platform.processor(),
     )
     names = ("jax", "jaxlib", "mujoco", "numpy", "pyzmq")
@@ -40,7 +44,9 @@ def main(argv: list[str]) -> None:
     for column in ("figure", "value", "unit", "against", "against value", "ratio", "runs"):
         table.add_column(column, justify="left" if column in {"figure", "against", "unit"} else "right")
     for row in rows:
-        table.add_row(*(_cell(row[k]) for k in ("figure", "value", "unit", "against", "against_value", "ratio", "runs")))
+        table.add_row(
+            *(_cell(row[k]) for k in ("figure", "value", "unit", "against", "against_value", "ratio", "runs"))
+        )
     console.print(table)
     console.print(f"written: {OUTPUT}")
 

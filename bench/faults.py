@@ -36,7 +36,9 @@ def main() -> int:
     known = injectors()
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("faults", nargs="*", help=f"which; all when none is named: {', '.join(known)}")
-    parser.add_argument("--injections", type=int, default=0, help="how many of each; 0 keeps each one's own number")
+    parser.add_argument(
+        "--injections", type=int, default=0, help="how many of each; 0 keeps each one's own number"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the times and bytes of the injections")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.faults if name not in known]

@@ -2,9 +2,10 @@
 
 import dataclasses
 import pathlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+import tyro
 import yaml
 
 from sandlot.learners.agents.config import AgentConfig
@@ -13,7 +14,19 @@ from sandlot.learners.errors import ConfigError
 Pace = Literal["learner", "realtime", "free"]
 Stale = Literal["continue", "stop"]
 
-CHANGEABLE = {"steps", "actors", "host", "port", "keys", "pace", "json", "rerun", "init", "init_data", "demos_file"}
+CHANGEABLE = {
+    "steps",
+    "actors",
+    "host",
+    "port",
+    "keys",
+    "pace",
+    "json",
+    "rerun",
+    "init",
+    "init_data",
+    "demos_file",
+}
 """Fields that may differ when a run is resumed; every other one belongs to the run for good."""
 
 
@@ -36,6 +49,10 @@ class EnvConfig:
         return {k: v for k, v in dataclasses.asdict(self).items() if v}
 
 
+EnvArgs = Annotated[EnvConfig, tyro.conf.arg(name="")]
+"""An EnvConfig whose flags have no prefix: `--cameras`, not `--env.cameras`."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A training run.
@@ -48,11 +65,10 @@ class TrainConfig:
         demos: demonstrations to record with the task's scripted expert before the first step.
         demos_file: use these recorded demonstrations (a run store) instead of recording some.
         actors: processes that step an env.
-        update_ratio: gradient steps per env step, a contract that the learner keeps.
-        chunk: gradient steps in one compiled call, that is, per actor and temperature step (RLPD's UTD).
+        update_ratio: gradient steps per env step, a contract that the learner keeps; `agent.utd` of them are
+            one compiled call.
         start_after: env steps before the first update.
         random_steps: env steps, over all actors, with uniformly random actions.
-        pretrain_updates: updates from the demonstrations alone before practice starts.
         capacity: steps the replay keeps in memory; the run store keeps all.
         pace: `learner`: simulated actors wait when the learner falls behind (the update ratio is kept);
             `realtime`: act at the task's control rate whatever the learner does; `free`: as fast as possible.
@@ -70,20 +86,18 @@ class TrainConfig:
         json: end with one line of JSON instead of a table.
     """
 
-    task: str
+    task: tyro.conf.Positional[str]
     run: str = ""
     seed: int = 0
     steps: int = 20_000
     demos: int = 20
     demos_file: str = ""
     actors: int = 1
-    env: EnvConfig = EnvConfig()
+    env: EnvArgs = EnvConfig()
     agent: AgentConfig = AgentConfig()
     update_ratio: float = 4.0
-    chunk: int = 4
     start_after: int = 200
     random_steps: int = 0
-    pretrain_updates: int = 0
     capacity: int = 1_000_000
     pace: Pace = "learner"
     max_lead_steps: int = 100
@@ -102,17 +116,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Checks every number; raises ConfigError naming the flag, the value and the rule."""
-        positive = ("steps", "actors", "chunk", "capacity", "keep_checkpoints", "max_lead_steps", "update_ratio")
+        positive = ("steps", "actors", "capacity", "keep_checkpoints", "max_lead_steps", "update_ratio")
         for name in (*positive, "publish_s", "checkpoint_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"--{flag(name)} is {getattr(self, name)}; it must be greater than 0")
-        for name in ("demos", "start_after", "random_steps", "pretrain_updates", "stale_policy_s", "seed"):
+        for name in ("demos", "start_after", "random_steps", "stale_policy_s", "seed"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"--{flag(name)} is {getattr(self, name)}; it must not be negative")
         if not 0 <= self.port < 65536:
             raise ConfigError(f"--port is {self.port}; ports go from 1 to 65535, 0 finds a free one")
-        if self.pretrain_updates and not (self.demos or self.demos_file or self.init_data):
-            raise ConfigError("--pretrain-updates needs data: give --demos, --demos-file or --init-data")
 
 
 def flag(field: str) -> str:
@@ -174,7 +186,9 @@ def _refuse_unknown(values: dict[str, Any], cls: Any, where: str) -> None:
 def refuse_changes(stored: TrainConfig, asked: TrainConfig) -> None:
     """Raises ConfigError when a resumed run is asked to change what belongs to it."""
     old, new = msgspec.to_builtins(stored), msgspec.to_builtins(asked)
-    changed = [f"{k}: {old[k]} != {new[k]}" for k in old if k not in CHANGEABLE | {"run"} and old[k] != new[k]]
+    changed = [
+        f"{k}: {old[k]} != {new[k]}" for k in old if k not in CHANGEABLE | {"run"} and old[k] != new[k]
+    ]
     if changed:
         raise ConfigError(
             f"run '{stored.run}' was started with other settings ({'; '.join(changed)}); "

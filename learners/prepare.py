@@ -3,7 +3,9 @@
 import dataclasses
 import logging
 import pathlib
+import shutil
 
+from sandlot.learners import envs
 from sandlot.learners.config import (
     TrainConfig,
     existing_run,
@@ -12,17 +14,24 @@ from sandlot.learners.config import (
     run_folder,
     save_config,
 )
+from sandlot.learners.demos import DemosConfig, record_demos, save_demos
 from sandlot.learners.errors import ConfigError
+from sandlot.learners.schema import EnvSpec
+from sandlot.learners.store import RunStore
+from sandlot.learners.store_read import RunReader
 
 log = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.yaml"
-STORE_FILE = "run.sqlite"
-DEMOS_FILE = "demos.sqlite"
+DEMOS_FOLDER = "demos"
 POLICY_FILE = "policy.safetensors"
 STATUS_FILE = "status.json"
 CHECKPOINTS = "checkpoints"
 LOGS = "logs"
+SPOOL = "spool"
+TENSORBOARD_FOLDER = "tensorboard"
+DEMO_SEED = 1_000_000
+"""Demonstrations are reset with seeds from here on: no evaluation starts as one of them did."""
 
 
 def stored_config(run: str, task: str) -> TrainConfig | None:
@@ -58,5 +67,46 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
         (folder / LOGS).mkdir(parents=True, exist_ok=True)
         save_config(folder / CONFIG_FILE, config)
     except OSError as error:
-        raise ConfigError(f"run folder '{folder}' cannot be written: {error.strerror}; choose another --run") from error
+        raise ConfigError(
+            f"run folder '{folder}' cannot be written: {error.strerror}; choose another --run"
+        ) from error
     return folder, config
+
+
+def prepare_demos(folder: pathlib.Path, config: TrainConfig) -> int:
+    """Fills the run's `demos/`, a run store that also says what the task observes; returns its steps.
+
+    They are recorded beside and renamed when complete, so a resumed run never finds half of them.
+    """
+    target = folder / DEMOS_FOLDER
+    if not target.exists():
+        beside = folder / f".{DEMOS_FOLDER}.partial"
+        shutil.rmtree(beside, ignore_errors=True)
+        _record(beside, config)
+        beside.rename(target)
+    return RunReader(target).last_seq
+
+
+def _record(target: pathlib.Path, config: TrainConfig) -> None:
+    with RunStore.open(target, _spec(config)) as store:
+        if config.demos_file:
+            store.import_from(RunReader(config.demos_file))
+        elif config.demos:
+            demos = DemosConfig(
+                task=config.task, episodes=config.demos, seed=config.seed + DEMO_SEED, env=config.env
+            )
+            episodes, attempts = save_demos(store, record_demos(demos))
+            log.info(
+                "event=demos_recorded episodes=%d attempts=%d steps=%d", episodes, attempts, store.last_seq
+            )
+
+
+def _spec(config: TrainConfig) -> EnvSpec:
+    """What the task observes: as the demonstrations' file says (that needs no env), or as the env does."""
+    if config.demos_file:
+        return RunReader(config.demos_file).spec
+    env = envs.make(config.task, **config.env.kwargs())
+    try:
+        return envs.env_spec(env)
+    finally:
+        env.close()

@@ -19,6 +19,9 @@ PARENT_VARIABLE = "SANDLOT_PARENT_PID"
 USAGE_EXIT = 2
 """Exit code of anything refused on purpose: starting it again would be refused again."""
 
+STOPPED_EXIT = 3
+"""Exit code of a learner that was told to stop before its run was finished."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -29,7 +32,9 @@ def die_with_parent() -> None:
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):  # it died before we asked
-        raise SandlotError(f"the supervisor (pid {parent}) is gone; start this process by hand without {PARENT_VARIABLE}")
+        raise SandlotError(
+            f"the supervisor (pid {parent}) is gone; start this process by hand without {PARENT_VARIABLE}"
+        )
 
 
 def stop_on_signals() -> threading.Event:
@@ -49,7 +54,7 @@ def stop_on_signals() -> threading.Event:
 
 @dataclasses.dataclass
 class RestartPolicy:
-    """How long to wait before a restart: doubling from `first_s` to `most_s`; back to `first_s` after `calm_s`."""
+    """The wait before a restart: doubles from `first_s` to `most_s`, is `first_s` again after `calm_s`."""
 
     first_s: float = 0.5
     most_s: float = 10.0
@@ -112,7 +117,9 @@ class Child:
 
     def last_line(self) -> str:
         """The last line it wrote: what a refused process had to say."""
-        lines = self.log_file.read_text(errors="replace").strip().splitlines() if self.log_file.exists() else []
+        lines = (
+            self.log_file.read_text(errors="replace").strip().splitlines() if self.log_file.exists() else []
+        )
         return lines[-1] if lines else "(it wrote nothing)"
 
     def stop(self, timeout_s: float = 15.0) -> None:

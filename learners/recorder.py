@@ -75,6 +75,11 @@ class EpisodeRecorder:
         self._step, self._segment = 0, 0
         self._now = Episode(-1, 0, 0.0, False, False)
 
+    @property
+    def complete(self) -> int:
+        """Steps that `take` would return."""
+        return self._count - self._open
+
     def begin(self, obs: dict[str, Any], t_obs_ns: int) -> None:
         """Starts an episode at its first observation; one that is still going on is cut."""
         self._check_obs(obs)
@@ -119,7 +124,7 @@ class EpisodeRecorder:
 
     def take(self) -> tuple[np.ndarray, np.ndarray]:
         """Moves out what is complete: steps [n] of `step_dtype` and finals [m] of `obs_dtype`, as copies."""
-        done = self._count - self._open
+        done = self.complete
         steps = self._rows[:done].copy()
         kept = self._count + self._running - done
         self._rows[:kept] = self._rows[

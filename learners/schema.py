@@ -80,7 +80,8 @@ class EnvSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits that differ when anything in the spec does."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+        floats = msgspec.convert(msgspec.to_builtins(self), EnvSpec)  # 1 and 1.0 are the same bound
+        return hashlib.sha256(msgspec.json.encode(floats, order="deterministic")).hexdigest()[:16]
 
     def differences(self, other: "EnvSpec") -> list[str]:
         """One line for each field that differs, `field: mine != theirs`."""

@@ -135,8 +135,8 @@ class StepClient:
                 "the learner does not commit" if self._link.ready else "no learner answers"
             )
             raise SpoolFullError(
-                f"actor '{self.actor}': {waiting >> 20} MB are unacknowledged, the spool may hold "
-                f"{self._options.spool_bytes >> 20} MB; {why}. Nothing was dropped; pause or raise 'spool_bytes'"
+                f"actor '{self.actor}': {waiting >> 20} MB are unacknowledged, option 'spool_bytes' allows "
+                f"{self._options.spool_bytes >> 20} MB; {why}. Nothing was dropped; pause or raise the option"
             )
 
     def latest_weights(self) -> Policy | None:
@@ -147,13 +147,6 @@ class StepClient:
     def info(self) -> dict[str, float]:
         """The learner's newest figures."""
         return dict(self._link.info)
-
-    @property
-    def unacknowledged(self) -> int:
-        """Steps handed over that the learner has not acknowledged yet."""
-        with self._lock:
-            waiting = sum(len(batch.steps) for batch in self._handover)
-        return self._spool.steps + waiting
 
     def report(self, values: Mapping[str, float]) -> None:
         """Figures for the learner, sent with the next heartbeat."""
@@ -191,6 +184,15 @@ class StepClient:
             raise BusyError(
                 f"no learner answered at {address} within {timeout_s:.0f} s; start it with `sandlot learner`"
             )
+
+    @property
+    def acked_steps(self) -> int:
+        """How many steps were committed in this actor's life, leftovers of earlier ones included."""
+        return self._link.counters["acked_steps"]
+
+    def wait_acked(self, steps: int, timeout_s: float = 10.0) -> bool:
+        """Waits until `acked_steps` reaches a number; False when it does not in time."""
+        return self._wait(lambda: self.acked_steps >= steps, timeout_s)
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Waits until everything handed over is acknowledged; False when it is not in time."""

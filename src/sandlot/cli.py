@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import json
 import logging
 import re
 import sys
@@ -58,6 +59,7 @@ def run(argv: list[str]) -> int:
             stream=sys.stderr,
             force=True,
         )
+        logging.getLogger("jax").setLevel(logging.WARNING)
         return int(importlib.import_module(COMMANDS[argv[0]][1]).main(argv[1:]) or 0)
     except SandlotError as error:
         sys.stderr.write(f"sandlot {argv[0]}: {' '.join(str(error).split())}\n")
@@ -94,3 +96,19 @@ def _one_line(box: str) -> str:
     return re.sub(r"\s+", " ", " ".join(line.strip("─ ") for line in body)).strip()
 
 
+def print_result(result: dict[str, Any], *, as_json: bool) -> None:
+    """The outcome of a command on stdout: one line of JSON, or one line a figure."""
+    if as_json:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    width = max(map(len, result), default=0)
+    for name, value in result.items():
+        sys.stdout.write(f"{name.replace('_', ' '):<{width}}  {_readable(value)}\n")
+
+
+def _readable(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(_readable, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,248 @@
+"""The actor: steps an env with the newest policy and never waits, but in simulation for the learner's word.
+
+Steps go to the transport's I/O thread, weights come from the policy feed's thread; the loop itself touches no
+socket and no disk.
+"""
+
+import dataclasses
+import gc
+import logging
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import tyro
+
+from sandlot.learners import envs
+from sandlot.learners.config import EnvArgs, EnvConfig, Pace, Stale
+from sandlot.learners.errors import SandlotError, SpoolFullError
+from sandlot.learners.feed import PolicyFeed
+from sandlot.learners.pace import Pacer, allowance
+from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
+from sandlot.learners.transport import Options, StepClient
+
+log = logging.getLogger(__name__)
+
+SEND_EVERY = 10
+"""Steps handed over together when the env is faster than real time."""
+REPORT_S = 0.5
+ENV_TRIES = 3
+SWITCH_INTERVAL_S = 0.0005
+"""Python's default of 5 ms would let another thread hold up the control loop for as long."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ActorConfig:
+    """One actor process.
+
+    Attributes:
+        task: what to step; the learner must be learning the same.
+        learner: HOST:PORT of the learner.
+        name: unique among the learner's actors; its spool and keys go by it.
+        seed: of resets and exploration.
+        env: the env's settings.
+        pace: `learner`, `realtime` or `free`; see `sandlot train --help`.
+        random_steps: env steps, over all actors, with uniformly random actions.
+        stale_policy_s: age at which weights are stale; 0 means never.
+        on_stale: what to do then.
+        spool: folder for steps that are not acknowledged yet.
+        spool_mb: how much of them it may hold.
+        keys: folder made by `sandlot keys`.
+        rerun: stream to the Rerun viewer.
+    """
+
+    task: tyro.conf.Positional[str]
+    learner: str = "127.0.0.1:5588"
+    name: str = "actor-0"
+    seed: int = 0
+    env: EnvArgs = EnvConfig()
+    pace: Pace = "learner"
+    random_steps: int = 0
+    stale_policy_s: float = 0.0
+    on_stale: Stale = "continue"
+    spool: str = "runs/spool"
+    spool_mb: int = 1024
+    keys: str = ""
+    rerun: bool = False
+
+
+class Actor:
+    """One env, one stream of experience."""
+
+    def __init__(self, config: ActorConfig, stop: threading.Event) -> None:
+        """Makes the env and connects; raises what either refuses."""
+        self.config, self.stop = config, stop
+        self.env = envs.make(config.task, **config.env.kwargs())
+        self.spec = envs.env_spec(self.env)
+        options = Options(spool_bytes=config.spool_mb * 1024 * 1024)
+        self.client = StepClient(
+            self.spec,
+            config.name,
+            f"tcp://{config.learner}",
+            spool=config.spool,
+            keys=config.keys or None,
+            options=options,
+        )
+        self.feed = PolicyFeed(self.client.latest_weights, self.spec)
+        self.recorder = EpisodeRecorder(self.spec)
+        self.pacer = Pacer(config.pace, 1.0 / self.spec.control_hz, stop.is_set)
+        self.rng = np.random.default_rng(config.seed)
+        self.slowest_ms = 0.0  # the longest the loop spent on anything but the env and waiting
+        self.faults = 0
+        self._viewer = _viewer(config)
+        self._reported_s = 0.0
+        self._blocked = False
+
+    def run(self) -> None:
+        """Steps until stopped."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        gc.freeze()
+        try:
+            while not self.stop.is_set() and self.feed.policy is None:
+                self.client.check()
+                self.stop.wait(0.01)
+            while not self.stop.is_set():
+                self.play_episode()
+        finally:
+            self.recorder.cut()
+            self._hand_over()
+            self.close()
+
+    def play_episode(self) -> None:
+        """One episode, from reset to its end, a fault or a stop."""
+        obs, _ = self.env.reset(seed=int(self.rng.integers(2**31)))
+        self.recorder.begin(obs, time.monotonic_ns())
+        self.pacer.episode_began()
+        ended = False
+        while not ended and not self.stop.is_set():
+            self.pacer.wait(self._left)
+            self.client.check()
+            if self._stale():
+                continue
+            obs, ended = self._step(obs)
+
+    def _step(self, obs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Acts once; returns the next observation and whether the episode ended."""
+        began_s = time.perf_counter()
+        decision = self._decide(obs)
+        decided_s = time.perf_counter()
+        try:
+            obs, reward, terminated, truncated, info = self.env.step(decision.action)
+            if "action" in info:  # as executed, after the robot's limits or a person's hand
+                decision = decision._replace(action=info["action"], policy_action=decision.action)
+            outcome = Outcome(
+                obs,
+                float(reward),
+                terminated,
+                truncated,
+                time.monotonic_ns(),
+                bool(info.get("success", False)),
+            )
+            stepped_s = time.perf_counter()
+            ended = self.recorder.add(decision, outcome) is not None
+            self.faults = 0
+        except Exception as error:
+            self._env_failed(decision, error)
+            return obs, True
+        self._hand_over(at_least=SEND_EVERY if self.config.pace != "realtime" and not ended else 1)
+        self._report()
+        if self._viewer:
+            self._viewer.log_step(obs, decision.action, float(reward))
+        self.slowest_ms = max(self.slowest_ms, 1e3 * (time.perf_counter() - stepped_s + decided_s - began_s))
+        return obs, ended
+
+    def _decide(self, obs: dict[str, Any]) -> Decision:
+        """The policy's action, or a random one in the first `random_steps`."""
+        policy = self.feed.policy
+        if policy is None:
+            raise SandlotError("actor has no policy; it connects to a learner first")
+        if self.client.info.get("env_steps", 0.0) < self.config.random_steps:
+            action = self.rng.uniform(-1, 1, self.spec.action_size).astype(np.float32)
+        else:
+            action = policy.act(obs, self.rng)
+        return Decision(action, time.monotonic_ns(), time.time(), policy_version=policy.version)
+
+    def _env_failed(self, decision: Decision, error: Exception) -> None:
+        """Ends the episode as aborted; gives up when the env keeps failing."""
+        self.faults += 1
+        log.error("event=env_failed try=%d of=%d error=%r", self.faults, ENV_TRIES, error)
+        self.recorder.abort(decision)
+        self._hand_over()
+        if self.faults >= ENV_TRIES:
+            raise SandlotError(
+                f"task '{self.config.task}': the env failed {ENV_TRIES} times in a row: {error}"
+            ) from error
+
+    def _hand_over(self, at_least: int = 1) -> None:
+        """Gives what is complete to the transport; a full spool stops the robot, it never drops a step."""
+        if self.recorder.complete < at_least:
+            return
+        steps, finals = self.recorder.take()
+        while True:
+            try:
+                self.client.send(steps, finals)
+                self._blocked = False
+                return
+            except SpoolFullError as error:
+                if not self._blocked:
+                    log.error("event=spool_full error=%r", str(error))
+                self._blocked = True
+                if self.stop.wait(0.1):
+                    raise
+
+    def _left(self) -> float:
+        """Steps the learner's allowance still covers; asked for while waiting, so figures go out then too."""
+        self._report()
+        return allowance(self.client.info, self.client.run, self.pacer.taken)
+
+    def _stale(self) -> bool:
+        """Whether the weights are too old to act on; then the robot holds still."""
+        limit_s = self.config.stale_policy_s
+        if not limit_s or self.config.on_stale == "continue" or self.feed.age_s(time.monotonic()) <= limit_s:
+            return False
+        log.warning("event=policy_stale age_s=%.1f limit_s=%.1f", self.feed.age_s(time.monotonic()), limit_s)
+        self.stop.wait(0.2)
+        return True
+
+    def _report(self) -> None:
+        """Figures for the learner and its people."""
+        now_s = time.monotonic()
+        if now_s - self._reported_s < REPORT_S:
+            return
+        self._reported_s = now_s
+        spool = self.client.status()
+        self.client.report(
+            {
+                "policy_age_s": self.feed.age_s(now_s),
+                "policy_version": float(self.feed.policy.version if self.feed.policy else -1),
+                "policies_refused": float(self.feed.refused),
+                "steps": float(self.pacer.taken),
+                "slowest_ms": self.slowest_ms,
+                "spool_steps": float(spool["spool_steps"]),
+                "spool_bytes": float(spool["spool_bytes"]),
+                "spool_full": float(self._blocked),
+                **self.pacer.jitter_ms(),
+            }
+        )
+        self.slowest_ms = 0.0
+
+    def close(self) -> None:
+        """Ends the threads; unacknowledged steps stay in the spool for the next life."""
+        self.feed.close()
+        self.client.close()
+        self.env.close()
+
+
+def _viewer(config: ActorConfig) -> Any:
+    if not config.rerun:
+        return None
+    from sandlot.learners.rerun_log import RerunLog  # noqa: PLC0415  (an extra)
+
+    return RerunLog(config.task)
+
+
+def run_actor(config: ActorConfig, stop: threading.Event) -> None:
+    """Makes an actor and runs it until stopped."""
+    Actor(config, stop).run()

@@ -1,0 +1,231 @@
+"""The learner process: stores what actors send, trains, publishes weights, and writes down how it goes."""
+
+import logging
+import pathlib
+import threading
+import time
+from typing import Any
+
+from sandlot.learners import checkpoint
+from sandlot.learners.config import TrainConfig, existing_run
+from sandlot.learners.errors import ConfigError, DiskFullError, SandlotError, StoreError
+from sandlot.learners.prepare import CHECKPOINTS, DEMOS_FOLDER, POLICY_FILE, STATUS_FILE, TENSORBOARD_FOLDER
+from sandlot.learners.progress import EpisodeTracker, Rate, write_status
+from sandlot.learners.ratio import lead_allowance
+from sandlot.learners.store import RunStore
+from sandlot.learners.store_read import RunReader
+from sandlot.learners.tensorboard import ScalarWriter
+from sandlot.learners.trainer import Trainer
+from sandlot.learners.transport import StepServer
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PORT = 5567
+IDLE_S = 0.002
+STATUS_S = 0.25
+METRICS_S = 2.0
+PINNED_KEY, ELAPSED_KEY = "pinned_seq", "elapsed_s"
+
+
+class Learner:
+    """One run's learner; `run` returns when the run has its env steps, or when stopped."""
+
+    def __init__(self, folder: pathlib.Path, config: TrainConfig, stop: threading.Event) -> None:
+        """Opens the run's store (one learner a folder), resumes from its newest checkpoint, and listens."""
+        self.folder, self.config, self.stop = folder, config, stop
+        self.store = RunStore.open(folder, RunReader(folder / DEMOS_FOLDER).spec)
+        pinned = _import_data(self.store, folder, config)
+        self.trainer = Trainer(folder, config, self.store, pinned_seq=pinned)
+        if config.init and self.trainer.updates == 0:
+            self.trainer.start_from(_init_checkpoint(config.init))
+        self.tracker = EpisodeTracker()
+        self.tracker.add(self.store.read(pinned))
+        self.policy = self.trainer.policy()
+        address = f"tcp://{config.host}:{config.port}"
+        self.server = StepServer(
+            self.store, address, architecture=self.policy.fingerprint, keys=config.keys or None
+        )
+        self._tensorboard = ScalarWriter(folder / TENSORBOARD_FOLDER)
+        self._before_s = float(self.store.get_meta(ELAPSED_KEY, 0.0))
+        self._started_s = self._now_s = time.monotonic()
+        self._due_s: dict[str, float] = {}
+        self._rates = {"updates_per_s": Rate(), "env_steps_per_s": Rate()}
+        self._update_ms = 0.0
+        self._told: dict[str, float] = {}
+        self._known: dict[str, tuple[str, int]] = {}  # actor -> its run, and how many of its steps are in
+        self._alarms: dict[str, str] = {}
+        self._publish()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds this run has been learning, over all lives of its learner."""
+        return self._before_s + time.monotonic() - self._started_s
+
+    @property
+    def finished(self) -> bool:
+        """All env steps are in, and all updates they earned are done."""
+        return self.trainer.env_steps >= self.config.steps and not self.trainer.due
+
+    def run(self) -> None:
+        """Learns until finished or stopped; leaves a checkpoint and the policy file."""
+        try:
+            while not self.stop.is_set() and not self.finished:
+                self.round()
+            self._write_status("done" if self.finished else "stopped")
+        finally:
+            self.close()
+
+    def round(self) -> None:
+        """Takes what was committed, does one compiled update if one is due, and whatever else is due."""
+        batches = self.server.drain()
+        if batches:
+            self.trainer.ingest(batches)
+            self.tracker.add(batches)
+            self._known |= {b.stream.actor: (b.stream.run, int(b.steps["step"][-1]) + 1) for b in batches}
+        if self.trainer.due:
+            began_s = time.monotonic()
+            self.trainer.update()
+            self._update_ms += 0.1 * (1e3 * (time.monotonic() - began_s) - self._update_ms)
+            if self._every("publish", self.config.publish_s):
+                self._publish()
+        else:
+            self.stop.wait(IDLE_S)
+        self._tell_actors()
+        if self._every("status", STATUS_S):
+            self._write_status("learning" if self.trainer.updates else "collecting")
+        if self._every("metrics", METRICS_S):
+            self._write_metrics()
+        if self._every("checkpoint", self.config.checkpoint_s):
+            self._save()
+
+    def close(self) -> None:
+        """Saves and gives everything back."""
+        self._write_metrics()
+        self._save()
+        self.server.close()
+        self.trainer.close()
+        self._tensorboard.close()
+        self.store.close()
+
+    # ---- what actors get ---------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        """Makes the newest weights public, unless they are not finite: then the last good ones stay."""
+        try:
+            self.policy = self.trainer.policy()
+        except SandlotError as error:
+            self._alarms["weights"] = str(error)
+            log.error("event=weights_not_published error=%r", str(error))
+            return
+        self._alarms.pop("weights", None)
+        payload = self.policy.to_bytes()
+        self.server.publish_weights(payload, version=self.policy.version, step=self.trainer.updates)
+
+    def _tell_actors(self) -> None:
+        """Figures that pace simulated actors; see `pace.allowance`."""
+        trainer = self.trainer
+        done = trainer.updates + int(trainer.ratio.forfeited)
+        left = lead_allowance(trainer.env_steps, done, self.config.max_lead_steps, trainer.ratio.cfg)
+        known = {f"known.{run}": float(steps) for run, steps in self._known.values()}
+        info = {
+            "env_steps": float(trainer.env_steps),
+            "actors": float(max(1, len(self.server.status()["actors"]))),
+            **known,
+            "may_take": 0.0
+            if trainer.offline_left > 0
+            else float(min(left, self.config.steps - trainer.env_steps)),
+        }
+        if info != self._told:
+            self._told = info
+            self.server.set_info(info)
+
+    # ---- what is written down ----------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        """A checkpoint and the policy file; a full disk raises the alarm and training goes on."""
+        try:
+            self.trainer.save()
+            self.policy.save(self.folder / POLICY_FILE)
+            self.store.set_meta(ELAPSED_KEY, self.elapsed_s)
+            self._alarms.pop("disk", None)
+        except (DiskFullError, StoreError) as error:
+            self._alarms["disk"] = str(error)
+            log.error("event=checkpoint_failed error=%r", str(error))
+
+    def _figures(self) -> dict[str, float]:
+        now_s, trainer = time.monotonic(), self.trainer
+        return {
+            **self.tracker.figures(),
+            "ratio_wanted": float(trainer.ratio.wanted),
+            "ratio_reached": float(
+                trainer.updates / max(1, trainer.env_steps - trainer.ratio.cfg.start_after)
+            ),
+            "updates": float(trainer.updates + trainer.offline_updates),
+            "updates_per_s": self._rates["updates_per_s"].update(
+                now_s, trainer.updates + trainer.offline_updates
+            ),
+            "env_steps_per_s": self._rates["env_steps_per_s"].update(now_s, trainer.env_steps),
+            "update_ms": self._update_ms,
+        }
+
+    def _write_metrics(self) -> None:
+        figures = {**self._figures(), **self.trainer.info(), "elapsed_s": self.elapsed_s}
+        self.store.add_metrics(self.trainer.env_steps, figures)
+        self._tensorboard.add(self.trainer.env_steps, figures)
+
+    def _write_status(self, state: str) -> None:
+        server, steps = self.server.status(), self.trainer.env_steps
+        figures = self._figures()
+        alarms = [*self._alarms.values(), *([server["alarm"]] if server["alarm"] else [])]
+        left = max(0, self.config.steps - steps)
+        rate = figures["env_steps_per_s"]
+        status: dict[str, Any] = {
+            **figures,
+            "run": self.config.run,
+            "task": self.config.task,
+            "state": state,
+            "env_steps": steps,
+            "total_steps": self.config.steps,
+            "episodes": self.tracker.episodes,
+            "policy_version": self.policy.version,
+            "eta_s": left / rate if rate > 0 else None,
+            "elapsed_s": self.elapsed_s,
+            "actors": server["actors"],
+            "alarms": alarms,
+            "address": self.server.address,
+        }
+        write_status(self.folder / STATUS_FILE, status)
+
+    def _every(self, what: str, period_s: float) -> bool:
+        """Whether `period_s` has passed since this was last true."""
+        now_s = time.monotonic()
+        if now_s < self._due_s.setdefault(what, now_s + period_s):
+            return False
+        self._due_s[what] = now_s + period_s
+        return True
+
+
+def _import_data(store: RunStore, folder: pathlib.Path, config: TrainConfig) -> int:
+    """Puts demonstrations, and with `--init-data` another run's steps, before all practice; says how many."""
+    pinned = store.get_meta(PINNED_KEY)
+    if pinned is None:
+        store.import_from(RunReader(folder / DEMOS_FOLDER))
+        if config.init and config.init_data:
+            store.import_from(RunReader(existing_run(config.init)))
+        pinned = store.last_seq
+        store.set_meta(PINNED_KEY, pinned)
+    return int(pinned)
+
+
+def _init_checkpoint(run: str) -> checkpoint.Checkpoint:
+    saved = checkpoint.load_latest(existing_run(run) / CHECKPOINTS)
+    if saved is None:
+        raise ConfigError(f"run '{run}' has no checkpoint to start from; train it first")
+    return saved
+
+
+def run_learner(folder: pathlib.Path, config: TrainConfig, stop: threading.Event) -> bool:
+    """Runs a learner until its run is finished (True) or stopped."""
+    learner = Learner(folder, config, stop)
+    learner.run()
+    return learner.finished

@@ -1,0 +1,190 @@
+"""What a learner does between its sockets: fill the replay, update as often as the contract says, save.
+
+A `Trainer` reads no clock and opens no socket: the same steps in the same order give the same weights, bit
+for bit, whether or not it was stopped and resumed in between.
+"""
+
+import logging
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+
+from sandlot.learners import agents, checkpoint, guard
+from sandlot.learners.config import TrainConfig
+from sandlot.learners.errors import ConfigError
+from sandlot.learners.policy import Policy, policy_from_state
+from sandlot.learners.prefetch import Draws, Prefetch
+from sandlot.learners.prepare import CHECKPOINTS
+from sandlot.learners.ratio import RatioConfig, UpdateRatio
+from sandlot.learners.replay import Replay
+from sandlot.learners.store import RunStore
+from sandlot.learners.store_read import Stored
+
+log = logging.getLogger(__name__)
+
+OFFLINE_ALGOS = ("wsrl", "bc")
+"""Agents that learn from what is pinned (demonstrations, an earlier run) before they practise."""
+
+
+class Trainer:
+    """Agent, replay and update ratio of one run.
+
+    The first `pinned_seq` steps of the store (demonstrations, an earlier run's data) stay in the replay
+    for good and make up the demonstration half of every batch.
+    """
+
+    def __init__(
+        self, folder: pathlib.Path, config: TrainConfig, store: RunStore, *, pinned_seq: int
+    ) -> None:
+        """Starts anew, or from the newest intact checkpoint; fills the replay from the store."""
+        cfg = config.agent
+        self.folder, self.config, self.store, self.pinned_seq = folder, config, store, pinned_seq
+        self.replay = Replay(store.spec, config.capacity, gamma=cfg.gamma, n=cfg.n_step)
+        self.ratio = UpdateRatio(ratio_config(config))
+        self.state = agents.init(store.spec, cfg, config.seed)
+        self.updates = self.offline_updates = 0
+        self.version = -1
+        self.skipped = guard.SkipCounter()
+        self._rng = np.random.default_rng(config.seed)
+        self._info: dict[str, jax.Array] = {}
+        saved = checkpoint.load_latest(folder / CHECKPOINTS)
+        self._fill(store.read(0, pinned_seq))
+        if pinned_seq:
+            self.replay.pin()
+        elif self.offline_left:
+            raise ConfigError(
+                f"agent '{cfg.algo}' learns from data first: give --demos, --demos-file or --init-data"
+            )
+        if saved:
+            self._restore(saved)
+        else:
+            self._prefetch = self._make_prefetch()
+        self._fill(store.read(self.replay.cursor))
+
+    # ---- data --------------------------------------------------------------------------------------------
+
+    def ingest(self, batches: Iterable[Stored]) -> None:
+        """Adds newly committed steps to the replay, in commit order."""
+        self._fill(batches)
+
+    def _fill(self, batches: Iterable[Stored]) -> None:
+        for batch in batches:
+            self.replay.insert(batch.stream, batch.steps, batch.finals, cursor=batch.last_seq)
+
+    @property
+    def env_steps(self) -> int:
+        """Steps of practice in the replay's past, pinned ones not counted."""
+        return self.replay.cursor - self.pinned_seq
+
+    # ---- updates -----------------------------------------------------------------------------------------
+
+    @property
+    def offline_left(self) -> int:
+        """Updates from pinned data that come before practice."""
+        cfg = self.config.agent
+        return cfg.offline_steps - self.offline_updates if cfg.algo in OFFLINE_ALGOS else 0
+
+    @property
+    def due(self) -> bool:
+        """Whether an update is owed: data is there and the contract asks for it."""
+        if self.replay.valid == 0:
+            return False
+        if self.offline_left > 0:
+            return True
+        if self.config.agent.algo == "bc":  # a clone does not practise
+            return False
+        self.ratio.allow(self.env_steps)
+        return self.ratio.granted > self.updates
+
+    def update(self) -> None:
+        """One compiled call of `agent.utd` gradient steps. Call it when `due`."""
+        offline = self.offline_left > 0
+        batch = self._prefetch.next()
+        self.state, self._info = agents.update(self.state, batch, self.config.agent, offline)
+        done = self.config.agent.utd
+        if offline:
+            self.offline_updates += done
+            if self.offline_left <= 0:
+                self._prefetch.close()
+                self._prefetch = self._make_prefetch()
+        else:
+            self.updates += done
+        self._watch(batch)
+
+    def info(self) -> dict[str, float]:
+        """Losses and means of the last update."""
+        return {name: float(value) for name, value in self._info.items()}
+
+    def policy(self) -> Policy:
+        """The next version of the policy; raises WeightsError, and counts nothing, when it is not finite."""
+        policy = policy_from_state(self.state, self.store.spec, self.config.agent, self.version + 1)
+        self.version += 1
+        return policy
+
+    def _watch(self, batch: Any) -> None:
+        """Counts refused updates; after too many in a row goes back to the last good weights."""
+        if self.skipped.note(int(self._info["skipped"])) is not guard.Verdict.ROLL_BACK:
+            return
+        guard.dump_batch(self.folder, self.updates, batch)
+        saved = checkpoint.load_latest(self.folder / CHECKPOINTS)
+        if saved is not None:
+            self.state = agents.arrays_to_state(self.state, saved.arrays)
+        log.error("event=rolled_back updates=%d to_step=%d", self.updates, saved.step if saved else -1)
+
+    def _make_prefetch(self) -> Prefetch:
+        cfg = self.config.agent
+        fraction = {"sac": 0.0, "bc": 1.0, "wsrl": cfg.demo_fraction if cfg.retain else 0.0}.get(
+            cfg.algo, cfg.demo_fraction
+        )
+        if self.offline_left > 0:
+            fraction = 1.0
+        return Prefetch(self.replay, Draws(cfg.utd, cfg.batch_size, fraction), self._rng)
+
+    # ---- checkpoints -------------------------------------------------------------------------------------
+
+    def save(self, extra: dict[str, Any] | None = None) -> None:
+        """Writes a checkpoint that a new Trainer continues from bit for bit."""
+        meta = {
+            "updates": self.updates,
+            "offline_updates": self.offline_updates,
+            "version": self.version,
+            "ratio": self.ratio.state(),
+            "prefetch": self._prefetch.state(),
+            **(extra or {}),
+        }
+        arrays = agents.state_to_arrays(self.state)
+        checkpoint.save(
+            self.folder / CHECKPOINTS, self.updates, arrays, meta, keep=self.config.keep_checkpoints
+        )
+
+    def close(self) -> None:
+        """Ends the prefetching thread."""
+        self._prefetch.close()
+
+    def _restore(self, saved: checkpoint.Checkpoint) -> None:
+        meta = saved.meta
+        self.state = agents.arrays_to_state(self.state, saved.arrays)
+        self.updates, self.offline_updates = int(meta["updates"]), int(meta["offline_updates"])
+        self.version = int(meta["version"])
+        self.ratio.restore({**meta["ratio"], "granted": self.updates})
+        self._fill(self.store.read(self.pinned_seq, meta["prefetch"]["cursor"] - self.pinned_seq))
+        self._prefetch = self._make_prefetch()
+        self._prefetch.restore(meta["prefetch"])
+        log.info(
+            "event=resumed updates=%d env_steps=%d from=%s", self.updates, self.env_steps, saved.path.name
+        )
+
+    def start_from(self, saved: checkpoint.Checkpoint) -> None:
+        """Takes the weights of another run's checkpoint (`--init`); its counters are not taken over."""
+        fresh = self.state
+        self.state = agents.arrays_to_state(fresh, saved.arrays)._replace(rng=fresh.rng, step=fresh.step)
+
+
+def ratio_config(config: TrainConfig) -> RatioConfig:
+    """The update ratio of a run; WSRL's warm-up counts as steps before the first update."""
+    cfg = config.agent
+    start = max(config.start_after, cfg.warmup_env_steps if cfg.algo == "wsrl" else 0)
+    return RatioConfig(ratio=config.update_ratio, chunk=cfg.utd, start_after=start)

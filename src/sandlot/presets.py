@@ -1,0 +1,19 @@
+"""Settings that suit each task, from `config/train/TASK.yaml`; flags override them."""
+
+import dataclasses
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from sandlot.learners.config import TrainConfig, from_dict
+
+
+def preset(argv: Sequence[str], **changes: Any) -> TrainConfig:
+    """The preset of the task named first on a command line, or the defaults for any other task."""
+    task = argv[0] if argv and not argv[0].startswith("-") else "arm_pick"
+    file = resources.files("sandlot") / "config" / "train" / f"{task.replace(':', '-')}.yaml"
+    values = yaml.safe_load(file.read_text()) if file.is_file() else {"demos": 0} if ":" in task else {}
+    config = from_dict({"task": task, **values}, where=f"preset {file.name}")
+    return dataclasses.replace(config, **changes)
