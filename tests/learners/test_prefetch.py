@@ -173,7 +173,7 @@ def test_inserting_and_drawing_at_once_never_yields_a_torn_step():
     thread.start()
     try:
         while replay.valid == 0:
-            pass
+            assert thread.is_alive()
         with Prefetch(replay, Draws(2, 32, 0.0), np.random.default_rng(0)) as prefetch:
             for _ in range(300):
                 batch = prefetch.next()
