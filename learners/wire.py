@@ -75,7 +75,7 @@ class Refused(Message, frozen=True):
 
 
 class Steps(Message, frozen=True):
-    """Actor: `count` consecutive steps of one stream; frames: steps, finals."""
+    """Actor: `count` consecutive steps of one stream; frames: steps and, if there are any, finals."""
 
     stream: Stream
     first_step: Count

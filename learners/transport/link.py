@@ -201,8 +201,8 @@ class Link:
             return f"{where} is now run {run}, this actor is of run {self.learner_run}; start the actor anew"
         if len(self._spool) and self._spool.learner_run not in ("", run):
             return (
-                f"the spool holds {self._spool.steps} steps for run {self._spool.learner_run}, but {where} is "
-                f"run {run}; start that run's learner once more, or delete the spool folder"
+                f"the spool holds {self._spool.steps} steps for run {self._spool.learner_run}, but {where} "
+                f"is run {run}; start that run's learner once more, or delete the spool folder"
             )
         for cursor in message.cursors:
             stream, next_step = cursor.stream, cursor.next_step
@@ -226,7 +226,9 @@ class Link:
         elif message.code in ("hello", "gap"):
             self._hello_s = 0.0
         else:
-            log.warning("event=cut_off text=%s", message.text)
+            if self.alarm != message.text:
+                log.warning("event=cut_off text=%s", message.text)
+            self.alarm = message.text
 
     def _give_up(self, text: str) -> None:
         log.error("event=refused text=%s", text)
