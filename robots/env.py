@@ -1,24 +1,26 @@
 """`RobotEnv`: Robot x Task as a plain `gymnasium.Env`."""
 
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
 from sandlot.learners.schema import EnvSpec
-from sandlot.robots.protocol import Reading, Robot, Scene, Task
+from sandlot.robots.protocol import Robot, Task
 
 Obs = dict[str, Any]
+Reading = TypeVar("Reading")
+Scene = TypeVar("Scene")
 
 
 class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
     """One robot practising one task.
 
-    Observation: `{"state": float32 [n], "images": {camera: uint8 [H, W, 3]}}`; action: float32 [A] in [-1, 1].
-    `env_spec` names every number. The reward is 1 in the step that succeeds, which ends the episode, and 0 before;
-    reaching `max_episode_steps` truncates. `info` holds `success` and, after a step, `action`: what was executed
-    (clipped; all zeros, that is "hold", in place of an action that is not finite).
+    Observation: `{"state": float32 [n], "images": {camera: uint8 [H, W, 3]}}`; action: float32 [A] in
+    [-1, 1]. `env_spec` names every number. The reward is 1 in the step that succeeds, which ends the
+    episode, and 0 before; reaching `max_episode_steps` truncates. `info` holds `success` and, after a step,
+    `action`: what was executed (clipped; all zeros, "hold", in place of one that is not finite).
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
@@ -39,7 +41,9 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         ).check()
         state = [np.full(e.size, (e.low, e.high)[i], np.float32) for i in (0, 1) for e in self.env_spec.state]
         low, high = np.split(np.concatenate(state), 2)
-        cameras = {name: spaces.Box(0, 255, shape, np.uint8) for name, shape in robot.cameras.items()}
+        cameras: dict[str, spaces.Space[Any]] = {
+            name: spaces.Box(0, 255, shape, np.uint8) for name, shape in robot.cameras.items()
+        }
         self.observation_space = spaces.Dict({"state": spaces.Box(low, high), "images": spaces.Dict(cameras)})
         self.action_space = spaces.Box(-1.0, 1.0, (self.env_spec.action_size,), np.float32)
         self._steps = 0
@@ -70,7 +74,7 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
             action = action + self.np_random.normal(0.0, noise, action.shape)
         return np.clip(action, -1.0, 1.0).astype(np.float32)
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
+    def render(self) -> np.ndarray | None:
         """A picture for people, uint8 [H, W, 3], when made with `render_mode="rgb_array"`."""
         return self.robot.render() if self.render_mode == "rgb_array" else None
 

@@ -1,7 +1,8 @@
 """The Robot and Task protocols: what an env needs of each, the same for `SimRobot` and `RosRobot`.
 
-A *reading* is everything the robot knows at one instant, in SI units; a *scene* is what a task asks to be set up for
-one episode (where objects lie, where the tool starts). A task turns readings into observations and judges them.
+A *reading* is everything the robot knows at one instant, in SI units; a *scene* is what a task asks to be
+set up for one episode (where objects lie, where the tool starts). A task turns readings into observations
+and judges them.
 """
 
 from typing import Protocol, TypeVar
@@ -10,24 +11,26 @@ import numpy as np
 
 from sandlot.learners.schema import Entry
 
-Reading = TypeVar("Reading")
-Scene = TypeVar("Scene")
+Reading_contra = TypeVar("Reading_contra", contravariant=True)
+Reading_co = TypeVar("Reading_co", covariant=True)
+Scene_contra = TypeVar("Scene_contra", contravariant=True)
+Scene_co = TypeVar("Scene_co", covariant=True)
 
 Camera = tuple[int, int, int]
 """(height_px, width_px, 3)"""
 
 
-class Robot(Protocol[Reading, Scene]):
+class Robot(Protocol[Reading_co, Scene_contra]):
     """Something that observes and acts, at `control_hz` actions a second."""
 
     control_hz: float
     cameras: dict[str, Camera]
 
-    def reset(self, scene: Scene, rng: np.random.Generator) -> None:
+    def reset(self, scene: Scene_contra, rng: np.random.Generator) -> None:
         """Brings robot and scene to the start of an episode; all chance comes from `rng`."""
         ...
 
-    def observe(self) -> Reading:
+    def observe(self) -> Reading_co:
         """The newest reading; does not wait."""
         ...
 
@@ -48,7 +51,7 @@ class Robot(Protocol[Reading, Scene]):
         ...
 
 
-class Task(Protocol[Reading, Scene]):
+class Task(Protocol[Reading_contra, Scene_co]):
     """What is observed, what counts as success, how a trial is reset; the same class on every robot."""
 
     name: str
@@ -62,18 +65,18 @@ class Task(Protocol[Reading, Scene]):
         """The named entries of the action, in order."""
         ...
 
-    def scene(self, rng: np.random.Generator) -> Scene:
+    def scene(self, rng: np.random.Generator) -> Scene_co:
         """Draws how the next trial starts."""
         ...
 
-    def observe(self, reading: Reading) -> np.ndarray:
+    def observe(self, reading: Reading_contra) -> np.ndarray:
         """The state, float32 [n], every number of order 1."""
         ...
 
-    def success(self, reading: Reading) -> bool:
+    def success(self, reading: Reading_contra) -> bool:
         """Whether the task is done."""
         ...
 
-    def expert(self, reading: Reading) -> np.ndarray:
+    def expert(self, reading: Reading_contra) -> np.ndarray:
         """A scripted action for this reading, float32 [A] in [-1, 1]; keeps no memory."""
         ...

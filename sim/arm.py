@@ -12,8 +12,9 @@ from sandlot.robots.arm.command import advance, executed
 from sandlot.robots.arm.spec import ArmLimits, ArmReading, ArmScene, Command, Pose
 from sandlot.robots.protocol import Camera
 from sandlot.sim import arm_kinematics, arm_scene
-from sandlot.sim.arm_control import Impedance, jacobian, run_ticks
+from sandlot.sim.arm_control import Impedance, Loop, run_ticks
 from sandlot.sim.arm_gripper import Gripper
+from sandlot.sim.arm_kinematics import Chain
 from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.randomization import Draw, Nominal, Randomization
 from sandlot.sim.render import Views
@@ -68,23 +69,37 @@ class SimArm:
         """Looks names up once; makes the views that the compiled loop reads and writes."""
         m, d = self.model, self.data
         ids = np.array([m.joint(name).id for name in self._arm.joints])
-        self._index = np.array([ids, m.jnt_qposadr[ids], m.jnt_dofadr[ids]])
-        self._torque_nm = np.array(self._arm.torque_nm, float)
-        self._ticks = round(1.0 / (self.control_hz * m.opt.timestep))
-        self._reference, self._goal, self._wrench = np.zeros((4, 3)), np.zeros((4, 3)), np.zeros(6)
-        self._site = m.site(self._world.site).id
-        self._tool_pos, self._tool_mat = d.site_xpos[self._site], d.site_xmat[self._site].reshape(3, 3)
-        self._home_rad = arm_kinematics.better_home(
-            m, d, self._index, np.array(self._arm.home_rad, float), self._site, self._limits.middle()
+        self._chain = Chain(
+            m, d, np.array([ids, m.jnt_qposadr[ids], m.jnt_dofadr[ids]]), m.site(self._world.site).id
         )
+        home_rad = arm_kinematics.better_home(
+            self._chain, np.array(self._arm.home_rad), self._limits.middle()
+        )
+        self._ticks = round(1.0 / (self.control_hz * m.opt.timestep))
         self._wrist = m.site(arm_scene.WRIST).id
         self._hand = int(m.site_bodyid[self._wrist])
         self._hand_kg = float(m.body_subtreemass[self._hand])
         force = int(m.sensor("wrist_force").adr[0])
-        self._views = (
-            d.qpos, d.qvel, d.qfrc_bias, d.xanchor, d.xaxis, self._tool_pos, self._tool_mat, d.qfrc_applied,
-            d.sensordata[force : force + 6], self._wrench,
-        )  # fmt: skip
+        self._loop = Loop(
+            model=m._address,
+            data=d._address,
+            gains=self._impedance.gains(m.opt.timestep),
+            where=self._chain.where,
+            torque_nm=np.array(self._arm.torque_nm, float),
+            posture_rad=home_rad,
+            reference=np.zeros((4, 3)),
+            goal=np.zeros((4, 3)),
+            wrench=np.zeros(6),
+            qpos=d.qpos,
+            qvel=d.qvel,
+            bias=d.qfrc_bias,
+            anchor=d.xanchor,
+            axis=d.xaxis,
+            tool_pos=d.site_xpos[self._chain.site],
+            tool_mat=d.site_xmat[self._chain.site].reshape(3, 3),
+            applied=d.qfrc_applied,
+            sensed=d.sensordata[force : force + 6],
+        )
         self._bodies = {o.name: m.body(o.name).id for o in self._world.objects}
         free = [self._bodies[o.name] for o in self._world.objects if o.free]
         self._nominal = Nominal(m, free, self._hand)
@@ -97,17 +112,17 @@ class SimArm:
         self._rng = rng
         self._draw = self._randomization.draw(rng) if self._randomization else Draw()
         self._nominal.apply(self._draw)
-        self._gains = self._impedance.gains(m.opt.timestep, self._draw.stiffness)
+        self._loop.gains[:] = self._impedance.gains(m.opt.timestep, self._draw.stiffness)
         mujoco.mj_resetData(m, d)
         for obj in self._world.objects:
             self._place(obj, scene.objects[obj.name])
         self._gripper.reset(d, scene.gripper_open)
-        arm_kinematics.solve(m, d, self._index, self._home_rad, self._site, scene.tool)
+        arm_kinematics.solve(self._chain, self._loop.posture_rad, scene.tool)
         mujoco.mj_forward(m, d)
-        d.qfrc_applied[self._index[2]] = d.qfrc_bias[self._index[2]]
+        d.qfrc_applied[self._chain.where[2]] = d.qfrc_bias[self._chain.where[2]]
         self._command = Command(self._tool(), scene.gripper_open)
         self._set_goal(self._command.pose)
-        self._reference[:] = self._goal
+        self._loop.reference[:] = self._loop.goal
         self._remaining = 0
         self._run_sensing(SENSE_TICKS)
 
@@ -139,17 +154,14 @@ class SimArm:
         return round(seconds / self.model.opt.timestep)
 
     def _set_goal(self, pose: Pose) -> None:
-        self._goal[0], self._goal[1:] = pose.position_m, pose.rotation
+        self._loop.goal[0], self._loop.goal[1:] = pose.position_m, pose.rotation
 
     def _run(self, ticks: int) -> None:
         """Runs physics and control."""
-        self._remaining = run_ticks(
-            self.model._address, self.data._address, ticks, self._gains, self._index, self._torque_nm,
-            self._home_rad, self._reference, self._goal, self._remaining, *self._views,
-        )  # fmt: skip
+        self._remaining = run_ticks(self._loop, ticks, self._remaining)
 
     def _run_sensing(self, ticks: int) -> None:
-        """The same with the wrist sensor on (it costs a pass through the tree each tick), then takes a reading."""
+        """The same with the wrist sensor on (it costs time at every tick), then takes a reading."""
         opt = self.model.opt
         opt.disableflags &= ~SENSORS_OFF
         self._run(ticks)
@@ -165,19 +177,19 @@ class SimArm:
         return with_errors(self._reading, self._draw, self._rng)
 
     def _tool(self) -> Pose:
-        return Pose(self._tool_pos.copy(), self._tool_mat.copy())
+        return Pose(self._loop.tool_pos.copy(), self._loop.tool_mat.copy())
 
     def _read(self) -> ArmReading:
         """Everything known at this instant, without sensor errors."""
         d = self.data
-        jac = jacobian(d.xanchor, d.xaxis, self._index[0], self._tool_pos)
-        twist = jac @ d.qvel[self._index[2]]
+        twist = np.empty(6)  # angular, then linear
+        mujoco.mj_objectVelocity(self.model, d, mujoco.mjtObj.mjOBJ_SITE, self._chain.site, twist, 0)
         force, torque = self._external_wrench()
         return ArmReading(
             tool=self._tool(),
-            velocity_mps=twist[:3],
-            angular_radps=twist[3:],
-            joints_rad=d.qpos[self._index[1]],
+            velocity_mps=twist[3:],
+            angular_radps=twist[:3],
+            joints_rad=d.qpos[self._chain.where[1]],
             width_m=self._gripper.width_m(d),
             force_n=force,
             torque_nm=torque,
@@ -189,12 +201,13 @@ class SimArm:
         )
 
     def _external_wrench(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the world exerts on hand and tool, base frame, about the wrist: the reading less the hand's weight."""
+        """Force and torque of the world on the hand, base frame, about the wrist, less the weight."""
         d = self.data
         mat = d.site_xmat[self._wrist].reshape(3, 3)
         weight = self._hand_kg * self.model.opt.gravity
         arm = d.subtree_com[self._hand] - d.site_xpos[self._wrist]
-        return -(mat @ self._wrench[:3]) - weight, -(mat @ self._wrench[3:]) - rotation.cross(arm, weight)
+        force, torque = -(mat @ self._loop.wrench[:3]), -(mat @ self._loop.wrench[3:])
+        return force - weight, torque - np.cross(arm, weight)
 
     def images(self) -> dict[str, np.ndarray]:
         """The newest frame of each camera, taken at the same instant as the reading."""

@@ -2,28 +2,32 @@
 
     wrench = K e - D v,    tau = J^T wrench + N tau_posture + bias(q, v)
 
-`e` is the pose error towards the reference. Its length is clipped in metres and in radians of true angle, so the
-static force never exceeds `stiffness * error limit`, whatever was commanded. N = 1 - J^T (J J^T + damping)^-1 J
-projects the posture term on motions that leave the tool alone; bias is gravity, Coriolis and centrifugal torque.
+`e` is the pose error towards the reference. Its length is clipped in metres and in radians of true angle,
+so the static force never exceeds `stiffness * error limit`, whatever was commanded. N = 1 - J^T (J J^T +
+damping)^-1 J projects the posture term on motions that leave the tool alone; bias is gravity, Coriolis
+and centrifugal torque.
 
-The loop calls libmujoco's own `mj_step1` and `mj_step2` without passing through Python: 50 ticks of physics and
-control are one call, which releases the interpreter lock.
+Everything is compiled into one function with one signature, so that its cache on disk is one entry: processes
+that start together may all compile it, and write the same. The loop calls libmujoco's own `mj_step1` and `mj_step2` without passing through Python: 50 ticks of
+physics and control are one call, which releases the interpreter lock.
 """
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
 import mujoco
 import numpy as np
 from numba import njit, types
+from numba.extending import register_jitable
 
 from sandlot.learners.errors import ConfigError
-from sandlot.robots.rotation import between, clip_norm, exp, log, mul
+from sandlot.robots.rotation import clip_norm, log, mul, slerp
 
 Array = np.ndarray
+GRAM_DAMPING = 1e-6  # keeps J J^T invertible at a singularity
 
 
 def _load_libmujoco() -> None:
@@ -90,9 +94,9 @@ class Impedance:
         )
 
 
-@njit(cache=True)
+@register_jitable
 def _solve_spd(a: Array, b: Array) -> Array:
-    """x with a x = b, for a symmetric positive definite [6, 6] (Cholesky in place)."""
+    """The solution x of a x = b, for a symmetric positive definite [6, 6] (Cholesky in place)."""
     n = b.shape[0]
     for j in range(n):
         for k in range(j):
@@ -114,7 +118,7 @@ def _solve_spd(a: Array, b: Array) -> Array:
     return x
 
 
-@njit(cache=True)
+@register_jitable
 def jacobian(anchor: Array, axis: Array, joints: Array, point: Array) -> Array:
     """The geometric Jacobian [6, n] of `point` for hinge `joints` of a serial chain, base frame."""
     out = np.empty((6, joints.size))
@@ -128,100 +132,138 @@ def jacobian(anchor: Array, axis: Array, joints: Array, point: Array) -> Array:
     return out
 
 
-@njit(cache=True)
-def torques(
-    gains: Array, jac: Array, q: Array, v: Array, bias: Array, posture: Array, e_pos: Array, e_rot: Array
-) -> Array:
-    """Joint torques [n] for pose errors `e_pos` (m) and `e_rot` (rad), both clipped here to their limits."""
-    n = q.size
-    e_pos, e_rot = clip_norm(e_pos, gains[4]), clip_norm(e_rot, gains[5])
-    wrench = np.zeros(6)
-    for i in range(6):
-        for k in range(n):
-            wrench[i] += jac[i, k] * v[k]
-    for i in range(3):
-        wrench[i] = gains[0] * e_pos[i] - gains[1] * wrench[i]
-        wrench[3 + i] = gains[2] * e_rot[i] - gains[3] * wrench[3 + i]
-    null = np.empty(n)
-    for k in range(n):
-        null[k] = gains[6] * (posture[k] - q[k]) - gains[7] * v[k]
+class Loop(NamedTuple):
+    """What the compiled loop works on.
+
+    Attributes:
+        model: address of the mjModel.
+        data: address of the mjData.
+        gains: `Impedance.gains` [9].
+        where: rows joint id, qpos address, dof address [3, n].
+        torque_nm: torque limits [n].
+        posture_rad: null-space posture [n].
+        reference: current reference pose, position row and rotation rows [4, 3]; moved in place.
+        goal: pose that the reference moves to at constant speed, by line and slerp [4, 3].
+        wrench: set to the mean of `sensed` over the ticks of a call [6].
+        qpos: view of mjData.
+        qvel: view of mjData.
+        bias: view of mjData, gravity, Coriolis and centrifugal torques.
+        anchor: view of mjData, positions of the joints' axes.
+        axis: view of mjData, their directions.
+        tool_pos: view of mjData [3].
+        tool_mat: view of mjData [3, 3].
+        applied: view of mjData, torques on the joints; written.
+        sensed: view of mjData, force and torque at the wrist [6].
+    """
+
+    model: int
+    data: int
+    gains: Array
+    where: Array
+    torque_nm: Array
+    posture_rad: Array
+    reference: Array
+    goal: Array
+    wrench: Array
+    qpos: Array
+    qvel: Array
+    bias: Array
+    anchor: Array
+    axis: Array
+    tool_pos: Array
+    tool_mat: Array
+    applied: Array
+    sensed: Array
+
+
+@register_jitable
+def _share_felt(jac: Array, tau: Array) -> Array:
+    """The wrench [6] at the tool by which `tau` [n] would be felt: (J J^T + damping)^-1 J tau."""
     gram = np.zeros((6, 6))
     moved = np.zeros(6)
     for i in range(6):
-        for k in range(n):
-            moved[i] += jac[i, k] * null[k]
-        for j in range(6):
-            for k in range(n):
+        for k in range(tau.size):
+            moved[i] += jac[i, k] * tau[k]
+        for j in range(i + 1):
+            for k in range(tau.size):
                 gram[i, j] += jac[i, k] * jac[j, k]
-        gram[i, i] += 1e-6
-    moved = _solve_spd(gram, moved)
-    tau = null + bias
+        gram[i, i] += GRAM_DAMPING
+    return _solve_spd(gram, moved)
+
+
+@register_jitable
+def torques(gains: Array, jac: Array, joints: Array, error: Array) -> Array:
+    """Joint torques [n] of the impedance law.
+
+    Args:
+        gains: `Impedance.gains`.
+        jac: Jacobian of the tool [6, n].
+        joints: rows position, velocity, bias torque, posture [4, n].
+        error: rows position error in m, rotation vector in rad [2, 3]; clipped here to their limits.
+    """
+    n = jac.shape[1]
+    e_pos, e_rot = clip_norm(error[0], gains[4]), clip_norm(error[1], gains[5])
+    twist = np.zeros(6)
+    null = np.empty(n)
+    for k in range(n):
+        null[k] = gains[6] * (joints[3, k] - joints[0, k]) - gains[7] * joints[1, k]
+        for i in range(6):
+            twist[i] += jac[i, k] * joints[1, k]
+    wrench = np.empty(6)
+    for i in range(3):
+        wrench[i] = gains[0] * e_pos[i] - gains[1] * twist[i]
+        wrench[3 + i] = gains[2] * e_rot[i] - gains[3] * twist[3 + i]
+    wrench -= _share_felt(jac, null)
+    tau = null + joints[2]
     for k in range(n):
         for i in range(6):
-            tau[k] += jac[i, k] * (wrench[i] - moved[i])
+            tau[k] += jac[i, k] * wrench[i]
     return tau
 
 
+@register_jitable
+def _approach(reference: Array, goal: Array, share: float) -> None:
+    """Moves a pose [4, 3] a share of the way to another: on a line, and by slerp."""
+    for i in range(3):
+        reference[0, i] += share * (goal[0, i] - reference[0, i])
+    reference[1:] = slerp(reference[1:], goal[1:], share)
+
+
 @njit(cache=True, nogil=True)
-def run_ticks(
-    model: int,
-    data: int,
-    ticks: int,
-    gains: Array,
-    index: Array,
-    limits: Array,
-    posture: Array,
-    reference: Array,
-    goal: Array,
-    remaining: int,
-    qpos: Array,
-    qvel: Array,
-    bias: Array,
-    anchor: Array,
-    axis: Array,
-    site_pos: Array,
-    site_mat: Array,
-    applied: Array,
-    sensed: Array,
-    wrench: Array,
-) -> int:
-    """Runs `ticks` of physics and control; returns how many ticks of interpolation remain.
+def run_ticks(loop: Loop, ticks: int, remaining: int) -> int:
+    """Runs `ticks` of physics and control.
 
     Args:
-        model: address of the mjModel.
-        data: address of the mjData; the arrays from `qpos` on are views of it.
+        loop: what to work on.
         ticks: how many.
-        gains: `Impedance.gains`.
-        index: rows joint id, qpos address, dof address; [3, n].
-        limits: torque limits [n].
-        posture: null-space posture [n].
-        reference: current reference pose, position row and rotation rows [4, 3]; moved in place.
-        goal: pose that the reference moves to at constant speed, by line and slerp [4, 3].
-        remaining: ticks until the reference reaches the goal.
-        qpos, qvel, bias, anchor, axis, site_pos, site_mat, applied, sensed: views of mjData.
-        wrench: set to the mean of `sensed` over these ticks [6].
+        remaining: ticks until the reference reaches its goal.
+
+    Returns:
+        How many of the ticks until then remain.
     """
-    n = index.shape[1]
-    q, v, b = np.empty(n), np.empty(n), np.empty(n)
-    wrench[:] = 0.0
+    n = loop.where.shape[1]
+    joints = np.empty((4, n))
+    joints[3] = loop.posture_rad
+    error = np.empty((2, 3))
+    loop.wrench[:] = 0.0
     for _ in range(ticks):
         if remaining > 0:
-            share = 1.0 / remaining
-            for i in range(3):
-                reference[0, i] += share * (goal[0, i] - reference[0, i])
-            reference[1:] = mul(exp(between(reference[1:], goal[1:]) * share), reference[1:])
+            _approach(loop.reference, loop.goal, 1.0 / remaining)
             remaining -= 1
-        _mj_step1(model, data)
+        _mj_step1(loop.model, loop.data)
         for k in range(n):
-            q[k], v[k], b[k] = qpos[index[1, k]], qvel[index[2, k]], bias[index[2, k]]
-        jac = jacobian(anchor, axis, index[0], site_pos)
-        e_rot = log(mul(reference[1:], site_mat.T))
-        tau = torques(gains, jac, q, v, b, posture, reference[0] - site_pos, e_rot)
+            joints[0, k] = loop.qpos[loop.where[1, k]]
+            joints[1, k] = loop.qvel[loop.where[2, k]]
+            joints[2, k] = loop.bias[loop.where[2, k]]
+        jac = jacobian(loop.anchor, loop.axis, loop.where[0], loop.tool_pos)
+        error[0] = loop.reference[0] - loop.tool_pos
+        error[1] = log(mul(loop.reference[1:], loop.tool_mat.T))
+        tau = torques(loop.gains, jac, joints, error)
         for k in range(n):
-            old = applied[index[2, k]]
-            new = min(max(tau[k], old - gains[8]), old + gains[8])
-            applied[index[2, k]] = min(max(new, -limits[k]), limits[k])
-        _mj_step2(model, data)
+            old = loop.applied[loop.where[2, k]]
+            new = min(max(tau[k], old - loop.gains[8]), old + loop.gains[8])
+            loop.applied[loop.where[2, k]] = min(max(new, -loop.torque_nm[k]), loop.torque_nm[k])
+        _mj_step2(loop.model, loop.data)
         for i in range(6):
-            wrench[i] += sensed[i] / ticks
+            loop.wrench[i] += loop.sensed[i] / ticks
     return remaining

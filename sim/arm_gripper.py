@@ -13,10 +13,11 @@ SETTLE_TICKS = 1000
 
 
 class Gripper:
-    """Knows which control opens and closes, and how the actuator's length maps to the distance of the fingers.
+    """Knows which control opens and closes, and how the actuator's length maps to the fingers' distance.
 
-    It finds out by doing: once, weightless and on scratch data, it opens and closes and remembers where the fingers
-    came to rest. `grip_m` is the distance at which it counts as closed (something may be mounted in between).
+    It finds out by doing: once, weightless and on scratch data, it opens and closes and remembers where
+    the fingers came to rest. `grip_m` is the distance at which it counts as closed (something may be
+    mounted in between).
     """
 
     def __init__(self, model: Any, arm: ArmModel, joints: Sequence[int], grip_m: float) -> None:

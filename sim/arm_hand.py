@@ -35,7 +35,7 @@ def add_hand(spec: Any, flange: Any) -> None:
     box(hand, (0, 0, 0.0635), (0.018, 0.09, 0.0015), DARK)
     hand.add_site(name="tool", pos=(0, 0, TOOL_M), group=4)
     width = spec.add_tendon(name="width")
-    # A spring on q_left - q_right, where the real hand has a gear: cheaper than a constraint, and always feasible.
+    # A spring on q_left - q_right, where the real hand has a gear: cheaper than a constraint.
     balance = spec.add_tendon(
         name="balance", stiffness=[4000.0, 0, 0], damping=[40.0, 0, 0], springlength=(0, 0)
     )

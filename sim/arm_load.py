@@ -1,8 +1,9 @@
-"""Any other arm from an MJCF file (a Menagerie folder, say): what the simulation needs to know is guessed or given.
+"""Any other arm from an MJCF file (a Menagerie folder, say): what must be known of it is guessed or given.
 
-The tool site is the one whose name says so; the joints are the hinges between it and the base; the gripper is the
-actuator that moves anything beyond the tool's body; open is the end of its range that spreads the fingers. The file's
-own actuators on the arm's joints are taken out, since the impedance controller writes joint torques itself.
+The tool site is the one whose name says so; the joints are the hinges between it and the base; the
+gripper is the actuator that moves anything beyond the tool's body; open is the end of its range that
+spreads the fingers. The file's own actuators on the arm's joints are taken out, since the impedance
+controller writes joint torques itself.
 """
 
 import logging
@@ -34,7 +35,7 @@ def load_arm(path: str, *, site: str = "", gripper: str = "", home_rad: tuple[fl
         home_rad: a comfortable posture; when empty the first keyframe's, or found by search.
 
     Raises:
-        ConfigError: the file cannot be read, or something is not in it; one line with file, cause and way out.
+        ConfigError: the file cannot be read, or something is not in it; one line with file and cause.
     """
     child = _read(path)
     model = _compile(child, path)
@@ -43,8 +44,8 @@ def load_arm(path: str, *, site: str = "", gripper: str = "", home_rad: tuple[fl
     joints = _hinges_to(model, body)
     if not 6 <= len(joints) <= 8:
         raise ConfigError(
-            f"arm file '{path}': {len(joints)} hinge joints lead to site '{model.site(tool).name}', but 6 to 8 are "
-            "needed to reach a pose; name another site with mjcf_site"
+            f"arm file '{path}': {len(joints)} hinge joints lead to site '{model.site(tool).name}', but "
+            "6 to 8 are needed to reach a pose; name another site with mjcf_site"
         )
     actuator = _find_gripper(model, joints, gripper, path)
     closed, opened = _directions(model, actuator, joints) if actuator >= 0 else (0.0, 0.0)
@@ -98,9 +99,10 @@ def _find_site(model: Any, name: str, path: str) -> int:
             if word in candidate.lower():
                 return i
     what = f"no site '{name}'" if name else "no site whose name suggests the tool"
+    have = ", ".join(filter(None, names)) or "none"
     raise ConfigError(
-        f"arm file '{path}' has {what}; it has {', '.join(filter(None, names)) or 'none'}: add a site between the "
-        "fingertips, z along the fingers, and name it with mjcf_site"
+        f"arm file '{path}' has {what}; it has {have}: add a site between the fingertips, z along them, "
+        "and name it with mjcf_site"
     )
 
 

@@ -1,8 +1,9 @@
 """The arm as an MjSpec: a 7-joint arm with the published numbers of the Franka Panda, from primitive shapes.
 
-Kinematics: the maker's table of (modified) Denavit-Hartenberg parameters. Joint and torque limits: the data sheet.
-Masses, centres of mass and inertias: identified by Gaz et al., "Dynamic identification of the Franka Emika
-Panda robot with retrieval of feasible parameters", RA-L 2019. The look is ours: capsules and boxes, no meshes.
+Kinematics: the maker's table of (modified) Denavit-Hartenberg parameters. Joint and torque limits: the
+data sheet. Masses, centres of mass and inertias: identified by Gaz et al., "Dynamic identification of the
+Franka Emika Panda robot with retrieval of feasible parameters", RA-L 2019. The look is ours: capsules and
+boxes, no meshes.
 """
 
 from dataclasses import dataclass

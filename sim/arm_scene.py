@@ -35,7 +35,8 @@ class World(NamedTuple):
 
     Attributes:
         objects: the tracked ones.
-        site: what impedance, limits and readings are about: the arm's own tool site, or the tip of what it holds.
+        site: what impedance, limits and readings are about: the arm's own tool site, or the tip of what
+        it holds.
         grip_m: distance of the fingers when closed; more than 0 when something is mounted between them.
     """
 
@@ -66,7 +67,8 @@ def _add_wrist_sensor(arm: ArmModel) -> None:
 def _set_options(spec: Any) -> None:
     """Physics at 500 Hz; an elliptic cone with a high impratio so that a grasp does not creep.
 
-    The solver gets the iterations it wants: cut off at 20, a squeezed cube is shot away (measured: 35 % of grasps).
+    The solver gets the iterations it wants: cut off at 20, a squeezed cube is shot away (measured: 35 %
+    of grasps).
     """
     spec.option.timestep = 0.002
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -111,8 +113,8 @@ def _add_room(arm: ArmModel) -> None:
 
 def _add_cameras(arm: ArmModel) -> None:
     """`front` and `side` look at the workspace, `wrist` rides on the hand, `film` is for people."""
-    for name, (eye, target, fovy_deg) in CAMERAS.items():
-        arm.spec.worldbody.add_camera(name=name, pos=eye, quat=_look_at(eye, target), fovy=fovy_deg)
+    for name, (pos, target, fovy_deg) in CAMERAS.items():
+        arm.spec.worldbody.add_camera(name=name, pos=pos, quat=_look_at(pos, target), fovy=fovy_deg)
     site = arm.spec.site(arm.site)
     eye = np.asarray(site.pos) + (0.11, 0.0, -0.085)
     ahead = np.asarray(site.pos) + (0.015, 0.0, 0.02)

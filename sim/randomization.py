@@ -1,7 +1,7 @@
-"""What may differ between simulation and the world, as declared ranges; one switch, `randomize=True`, for every env.
+"""What may differ between simulation and world, as declared ranges; one switch, `randomize=True`.
 
-Everything is drawn at reset from the env's own generator, so a seed still means one episode, bit for bit. Off by
-default: then every factor is 1 and every noise 0.
+Everything is drawn at reset from the env's own generator, so a seed still means one episode, bit for bit.
+Off by default: then every factor is 1 and every noise 0.
 """
 
 from collections.abc import Sequence
@@ -65,10 +65,10 @@ class Randomization:
 
     def draw(self, rng: np.random.Generator) -> "Draw":
         """One episode's values."""
-        values = {
-            f.name: rng.uniform(*getattr(self, f.name), size=3 if f.name in PER_AXIS else None)
-            for f in fields(self)
-        }
+        values: dict[str, Any] = {}
+        for f in fields(self):
+            low, high = getattr(self, f.name)
+            values[f.name] = rng.uniform(low, high, 3) if f.name in PER_AXIS else rng.uniform(low, high)
         return Draw(**values)
 
 

@@ -1,7 +1,8 @@
 """Off-screen pictures: fast ones for learning, fine ones for people. Needs EGL or OSMesa, no display.
 
-Shadows, reflections and multisampling are what makes software rendering slow, not pixels: without them a 128 x 128
-frame takes 2 ms instead of 80. The graphics library is touched when the first picture is made, never before.
+Shadows, reflections and multisampling are what makes software rendering slow, not pixels: without them a
+128 x 128 frame takes 2 ms instead of 80. The graphics library is touched when the first picture is made,
+never before.
 """
 
 import atexit
@@ -58,8 +59,8 @@ def make_context(width_px: int, height_px: int) -> Any:
     except (ImportError, RuntimeError, AttributeError) as err:
         other = next((n for n in BACKENDS if n != found[0]), "")
         raise ConfigError(
-            f"off-screen OpenGL by {found[0]} does not work here ({str(err).splitlines()[0]}); apt-get install "
-            f"{BACKENDS[other][1]} and set MUJOCO_GL={other}"
+            f"off-screen OpenGL by {found[0]} does not work here ({str(err).splitlines()[0]}); apt-get "
+            f"install {BACKENDS[other][1]} and set MUJOCO_GL={other}"
         ) from err
     return context
 
@@ -117,7 +118,7 @@ class Renderer:
 
 
 class Views:
-    """The cameras of one robot: small fast frames for learning, a large fine one for people; made when needed."""
+    """The cameras of one robot: small frames for learning, a large fine one for people."""
 
     FILM_CAMERA, FILM_PX = "film", (640, 480)
 

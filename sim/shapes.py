@@ -23,9 +23,10 @@ GROUP_LOOK, GROUP_HIDDEN = 2, 4
 """Geom groups: what cameras see, and what they do not."""
 
 STIFF: dict[str, Any] = {"solref": [0.004, 1.0], "solimp": [0.95, 0.99, 0.001, 0.5, 2.0], "condim": 4}
-"""Contact of hard bodies: sinks in by well under a millimetre; torsional friction keeps a grasped cube from spinning."""
+"""Contact of hard bodies: sinks in by well under a millimetre, does not spin in a grasp."""
 
-# Who touches whom, as (contype, conaffinity). Few pairs keep the physics fast; a plain MJCF geom (1, 1) touches all.
+# Who touches whom, as (contype, conaffinity). Few pairs keep the physics fast; a plain MJCF geom (1, 1)
+# touches all but the peg.
 TABLE: dict[str, Any] = {**STIFF, "contype": 1, "conaffinity": 6, "friction": (0.9, 0.01, 0.001)}
 HAND: dict[str, Any] = {**STIFF, "contype": 2, "conaffinity": 1, "friction": (1.2, 0.02, 0.001)}
 CUBE: dict[str, Any] = {**STIFF, "contype": 2, "conaffinity": 3, "friction": (1.2, 0.02, 0.001)}

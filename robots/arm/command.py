@@ -7,9 +7,9 @@ from sandlot.robots.arm.spec import ArmLimits, Command, Pose
 
 
 def executed(action: np.ndarray, size: int) -> np.ndarray:
-    """The action that is carried out, float32 [size] in [-1, 1]: clipped, and nothing at all if it is not finite.
+    """The action that is carried out, float32 [size] in [-1, 1]: clipped, all zeros if it is not finite.
 
-    One NaN makes the whole action meaningless (the policy that wrote it is broken), so the arm holds its command.
+    One NaN makes the whole action meaningless (the policy that wrote it is broken), so the arm holds.
     """
     action = np.asarray(action, np.float32).reshape(-1)
     if action.shape != (size,) or not np.isfinite(action).all():
@@ -20,8 +20,8 @@ def executed(action: np.ndarray, size: int) -> np.ndarray:
 def advance(command: Command, action: np.ndarray, tool: Pose, limits: ArmLimits) -> Command:
     """The next command: `action` [6 or 7] (already `executed`) applied to `command`, then limited.
 
-    Position is clipped to the workspace box and to `lead_m` from the measured `tool`; orientation to true angles
-    `lead_rad` from the tool and `tilt_rad` from the centre. The workspace has the last word.
+    Position is clipped to the workspace box and to `lead_m` from the measured `tool`; orientation to true
+    angles `lead_rad` from the tool and `tilt_rad` from the centre. The workspace has the last word.
     """
     action = action.astype(np.float64)
     position = command.pose.position_m + limits.step_m * action[:3]

@@ -32,7 +32,7 @@ def towards(
     return np.array([*move, *turn, *grip], np.float32)
 
 
-def pick(reading: ArmReading, limits: ArmLimits, rest_m: float) -> np.ndarray:
+def pick(reading: ArmReading, limits: ArmLimits) -> np.ndarray:
     """Go above the cube with the hand aligned, go down, close, lift."""
     cube, tool = reading.objects["cube"], reading.tool
     offset = cube.position_m - tool.position_m

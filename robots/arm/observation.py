@@ -102,3 +102,13 @@ def wrench_groups() -> tuple[Group, ...]:
         Group("force", 3, "N", 20.0, "base", lambda r: r.force_n),
         Group("torque", 3, "Nm", 2.0, "base", lambda r: r.torque_nm),
     )
+
+
+def from_tool(reading: ArmReading, name: str) -> np.ndarray:
+    """From the tool to an object, m [3], base frame."""
+    return reading.objects[name].position_m - reading.tool.position_m
+
+
+def turn_from_tool(reading: ArmReading, name: str) -> np.ndarray:
+    """The rotation vector [3] that turns the tool into an object's orientation, base frame, rad."""
+    return rotation.between(reading.tool.rotation, reading.objects[name].rotation)

@@ -1,7 +1,7 @@
 """What an arm reads and what may be asked of it: readings, limits, scales and names, all in SI units.
 
-Frames: `base` is the arm's foot (REP-103: x forward, y left, z up; metres). The tool frame has its origin between the
-fingertips and its z axis along the fingers.
+Frames: `base` is the arm's foot (REP-103: x forward, y left, z up; metres). The tool frame has its origin
+between the fingertips and its z axis along the fingers.
 """
 
 from dataclasses import dataclass, field

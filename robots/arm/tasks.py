@@ -1,5 +1,6 @@
 """The arm's tasks: what is observed, what counts as success, how a trial starts. No simulator here."""
 
+import abc
 import math
 
 import numpy as np
@@ -7,31 +8,58 @@ import numpy as np
 from sandlot.learners.schema import Entry
 from sandlot.robots import rotation
 from sandlot.robots.arm import experts
-from sandlot.robots.arm.observation import Group, gripper_groups, observe, tool_groups, wrench_groups
+from sandlot.robots.arm.observation import (
+    Group,
+    from_tool,
+    gripper_groups,
+    observe,
+    tool_groups,
+    turn_from_tool,
+    wrench_groups,
+)
 from sandlot.robots.arm.spec import DOWN, ArmLimits, ArmReading, ArmScene, Pose
-
 
 CUBE_HALF_M = 0.02
 PEG_HALF_M, PEG_LENGTH_M = 0.01, 0.08
 HOLE_DEPTH_M = 0.03
 
 
-def yawed(angle_rad: float) -> np.ndarray:
-    """A turn about the vertical by `angle_rad` [3, 3]."""
-    return rotation.exp(np.array([0.0, 0.0, angle_rad]))
+class ArmTask(abc.ABC):
+    """What the arm's tasks share. Limits and state groups are data, set by each task.
 
-
-class ArmTask:
-    """What the arm's tasks share: limits and state groups are data, set by each task."""
+    With `privileged`, the state holds the poses of objects; without, cameras have to show them.
+    """
 
     name: str
     max_steps: int
     limits: ArmLimits
-    groups: tuple[Group, ...]
+
+    def __init__(self, privileged: bool = True) -> None:
+        self._groups = (*self.own_groups(), *(self.object_groups() if privileged else ()))
+
+    @abc.abstractmethod
+    def own_groups(self) -> tuple[Group, ...]:
+        """What the arm feels of itself."""
+
+    @abc.abstractmethod
+    def object_groups(self) -> tuple[Group, ...]:
+        """What has to be seen."""
+
+    @abc.abstractmethod
+    def scene(self, rng: np.random.Generator) -> ArmScene:
+        """Draws how the next trial starts."""
+
+    @abc.abstractmethod
+    def success(self, reading: ArmReading) -> bool:
+        """Whether the task is done."""
+
+    @abc.abstractmethod
+    def expert(self, reading: ArmReading) -> np.ndarray:
+        """A scripted action, float32 [A] in [-1, 1]."""
 
     def state_entries(self) -> tuple[Entry, ...]:
         """The named entries of the state."""
-        return tuple(g.entry() for g in self.groups)
+        return tuple(g.entry() for g in self._groups)
 
     def action_entries(self) -> tuple[Entry, ...]:
         """The named entries of the action."""
@@ -39,11 +67,11 @@ class ArmTask:
 
     def observe(self, reading: ArmReading) -> np.ndarray:
         """The state, float32 [n]."""
-        return observe(self.groups, reading)
+        return observe(self._groups, reading)
 
 
 class ArmReach(ArmTask):
-    """Bring the tool to a target pose, anywhere in 24 x 24 x 16 cm and turned by up to 0.5 rad about any axis."""
+    """Bring the tool to a target pose: anywhere in 24 x 24 x 16 cm, turned by up to 0.5 rad."""
 
     name = "arm_reach"
     max_steps = 40
@@ -62,14 +90,16 @@ class ArmReach(ArmTask):
         gripper=False,
     )
 
-    def __init__(self, privileged: bool = True) -> None:
-        """With `privileged`, the state holds the target's pose; without, cameras have to show it."""
-        target = (
+    def own_groups(self) -> tuple[Group, ...]:
+        """Pose, velocity and command of the tool; 18 numbers."""
+        return tool_groups(self.centre_m)
+
+    def object_groups(self) -> tuple[Group, ...]:
+        """The target from the tool; 6 numbers."""
+        return (
             Group("target_from_tool", 3, "m", 0.1, "base", lambda r: from_tool(r, "target")),
             Group("target_turn", 3, "rad from the tool", 0.3, "base", lambda r: turn_from_tool(r, "target")),
         )
-        base = tool_groups(self.centre_m)
-        self.groups = (*base, *target) if privileged else base
 
     def scene(self, rng: np.random.Generator) -> ArmScene:
         """Tool near the middle, target anywhere in its box."""
@@ -99,8 +129,8 @@ class ArmPick(ArmTask):
     centre_m = (0.5, 0.0)
     half_side_m = 0.125
     yaw_rad = 0.25
-    rest_m = CUBE_HALF_M  # height of the cube's centre on the table
     lift_m = 0.10
+    held_m, held_width_m = 0.03, 0.02
     limits = ArmLimits(
         step_m=0.05,
         step_rad=0.15,
@@ -111,34 +141,34 @@ class ArmPick(ArmTask):
         lead_rad=0.3,
     )
 
-    def __init__(self, privileged: bool = True) -> None:
-        """With `privileged`, the state holds the cube's pose; without, cameras have to show it."""
-        cube = (
+    def own_groups(self) -> tuple[Group, ...]:
+        """Tool, gripper and wrench; 26 numbers."""
+        return (*tool_groups((*self.centre_m, 0.15)), *gripper_groups(), *wrench_groups())
+
+    def object_groups(self) -> tuple[Group, ...]:
+        """The cube from the tool; 6 numbers."""
+        return (
             Group("cube_from_tool", 3, "m", 0.1, "base", lambda r: from_tool(r, "cube")),
-            Group("cube_height", 1, "m above rest", 0.1, "base", lambda r: (self._height(r),)),
+            Group("cube_height", 1, "m above rest", 0.1, "base", lambda r: (lifted_m(r),)),
             Group("cube_yaw", 2, "sine and cosine of 4 x yaw from the tool", 1.0, "tool", cube_yaw),
         )
-        base = (*tool_groups((0.5, 0.0, 0.15)), *gripper_groups(), *wrench_groups())
-        self.groups = (*base, *cube) if privileged else base
 
     def scene(self, rng: np.random.Generator) -> ArmScene:
         """Cube anywhere on its square, tool somewhere above the middle."""
         x, y = rng.uniform(-self.half_side_m, self.half_side_m, 2) + self.centre_m
-        cube = Pose(np.array([x, y, self.rest_m]), yawed(rng.uniform(-self.yaw_rad, self.yaw_rad)))
+        cube = Pose(np.array([x, y, CUBE_HALF_M]), yawed(rng.uniform(-self.yaw_rad, self.yaw_rad)))
         tool = np.array([*self.centre_m, 0.20]) + rng.uniform(-0.03, 0.03, 3)
         return ArmScene(Pose(tool, DOWN.copy()), True, {"cube": cube})
 
     def success(self, reading: ArmReading) -> bool:
-        """Lifted by 10 cm, and the tool is at the cube: thrown is not held."""
-        held = float(np.linalg.norm(from_tool(reading, "cube"))) < 0.03 and reading.width_m > 0.02
-        return held and self._height(reading) >= self.lift_m
+        """Lifted by 10 cm with the cube between the fingers: a thrown cube does not count."""
+        near = float(np.linalg.norm(from_tool(reading, "cube"))) < self.held_m
+        held = near and reading.width_m > self.held_width_m and not reading.command.gripper_open
+        return held and lifted_m(reading) >= self.lift_m
 
     def expert(self, reading: ArmReading) -> np.ndarray:
         """Above the cube, down, close, up."""
-        return experts.pick(reading, self.limits, self.rest_m)
-
-    def _height(self, reading: ArmReading) -> float:
-        return float(reading.objects["cube"].position_m[2]) - self.rest_m
+        return experts.pick(reading, self.limits)
 
 
 class ArmInsert(ArmTask):
@@ -164,22 +194,17 @@ class ArmInsert(ArmTask):
         gripper=False,
     )
 
-    def __init__(self, privileged: bool = True) -> None:
-        """With `privileged`, the state holds the hole's pose; without, cameras have to show it."""
-        hole = (
+    def own_groups(self) -> tuple[Group, ...]:
+        """Tip and wrench; 24 numbers."""
+        return (*tool_groups((*self.centre_m, 0.07)), *wrench_groups())
+
+    def object_groups(self) -> tuple[Group, ...]:
+        """The hole from the tip, once for the way there and once for the last centimetre; 9 numbers."""
+        return (
             Group("hole_from_tip", 3, "m", 0.05, "base", lambda r: from_tool(r, "hole")),
-            Group(
-                "hole_from_tip_fine",
-                3,
-                "m",
-                0.005,
-                "base",
-                lambda r: np.clip(from_tool(r, "hole"), -0.01, 0.01),
-            ),
+            Group("hole_from_tip_fine", 3, "m", 0.005, "base", hole_within_1cm),
             Group("hole_turn", 3, "rad from the tip", 0.2, "base", hole_turn),
         )
-        base = (*tool_groups((0.5, 0.0, 0.07)), *wrench_groups())
-        self.groups = (*base, *hole) if privileged else base
 
     def scene(self, rng: np.random.Generator) -> ArmScene:
         """Hole anywhere on its square, tip some centimetres above the middle."""
@@ -191,29 +216,34 @@ class ArmInsert(ArmTask):
     def success(self, reading: ArmReading) -> bool:
         """The tip is 2 cm deep in the hole."""
         x, y, z = from_tool(reading, "hole")
-        return z >= self.inserted_m and math.hypot(x, y) < PEG_HALF_M / 2
+        return bool(z >= self.inserted_m and math.hypot(x, y) < PEG_HALF_M / 2)
 
     def expert(self, reading: ArmReading) -> np.ndarray:
         """Above the hole, aligned, then down."""
         return experts.insert(reading, self.limits)
 
 
-def from_tool(reading: ArmReading, name: str) -> np.ndarray:
-    """From the tool to an object, m [3], base frame."""
-    return reading.objects[name].position_m - reading.tool.position_m
+def yawed(angle_rad: float) -> np.ndarray:
+    """A turn about the vertical by `angle_rad` [3, 3]."""
+    return rotation.exp(np.array([0.0, 0.0, angle_rad]))
 
 
-def turn_from_tool(reading: ArmReading, name: str) -> np.ndarray:
-    """The rotation vector [3] that turns the tool into an object's orientation, base frame, rad."""
-    return rotation.between(reading.tool.rotation, reading.objects[name].rotation)
+def lifted_m(reading: ArmReading) -> float:
+    """How far the cube's centre is above where it rests."""
+    return float(reading.objects["cube"].position_m[2]) - CUBE_HALF_M
+
+
+def cube_yaw(reading: ArmReading) -> tuple[float, float]:
+    """Sine and cosine of 4 x the cube's yaw from the tool: a square looks the same every quarter turn."""
+    angle = 4.0 * experts.yaw_between(reading.tool.rotation, reading.objects["cube"].rotation)
+    return math.sin(angle), math.cos(angle)
+
+
+def hole_within_1cm(reading: ArmReading) -> np.ndarray:
+    """From the tip to the hole, m [3], clipped to 1 cm per axis."""
+    return np.clip(from_tool(reading, "hole"), -0.01, 0.01)
 
 
 def hole_turn(reading: ArmReading) -> np.ndarray:
     """The rotation vector [3] that turns the peg so that it fits the hole, base frame, rad."""
     return rotation.between(reading.tool.rotation, rotation.mul(reading.objects["hole"].rotation, DOWN))
-
-
-def cube_yaw(reading: ArmReading) -> tuple[float, float]:
-    """Sine and cosine of four times the cube's yaw from the tool: a square looks the same every quarter turn."""
-    angle = 4.0 * experts.yaw_between(reading.tool.rotation, reading.objects["cube"].rotation)
-    return math.sin(angle), math.cos(angle)
