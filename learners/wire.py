@@ -162,7 +162,11 @@ def raw(array: np.ndarray) -> memoryview:
 
 def encode(message: Message, *payloads: Buffer) -> list[Buffer]:
     """The frames of a message; the payloads are not copied."""
-    header = _ENCODER.encode(message)
+    return encode_raw(_ENCODER.encode(message), *payloads)
+
+
+def encode_raw(header: bytes, *payloads: Buffer) -> list[Buffer]:
+    """The frames of a header that is encoded already."""
     crc = zlib.crc32(header)
     for payload in payloads:
         crc = zlib.crc32(payload, crc)
