@@ -91,7 +91,7 @@ class Actor:
         self.rng = np.random.default_rng(config.seed)
         self.slowest_ms = 0.0  # the longest the loop spent on anything but the env and waiting
         self.faults = 0
-        self._viewer = _viewer(config)
+        self._viewer = _viewer(config, self.spec)
         self._reported_s = 0.0
         self._blocked = False
 
@@ -193,9 +193,13 @@ class Actor:
                     raise
 
     def _left(self) -> float:
-        """Steps the learner's allowance still covers; asked for while waiting, so figures go out then too."""
-        self._report()
-        return allowance(self.client.info, self.client.run, self.pacer.taken)
+        """Steps the learner's allowance still covers; while there are none, steps and figures go out."""
+        # a step that is held back reaches the learner only with the next one, so it must not use up the last of it
+        left = allowance(self.client.info, self.client.run, self.pacer.taken - self.recorder.held)
+        if left < 1:
+            self._report()
+            self._hand_over()  # the learner cannot go on with what it has not got
+        return left
 
     def _stale(self) -> bool:
         """Whether the weights are too old to act on; then the robot holds still."""
@@ -231,16 +235,18 @@ class Actor:
     def close(self) -> None:
         """Ends the threads; unacknowledged steps stay in the spool for the next life."""
         self.feed.close()
+        if self._viewer:
+            self._viewer.close()
         self.client.close()
         self.env.close()
 
 
-def _viewer(config: ActorConfig) -> Any:
+def _viewer(config: ActorConfig, spec: EnvSpec) -> Any:
     if not config.rerun:
         return None
     from sandlot.learners.rerun_log import RerunLog  # noqa: PLC0415  (an extra)
 
-    return RerunLog(config.task)
+    return RerunLog(config.task, spec)
 
 
 def run_actor(config: ActorConfig, stop: threading.Event) -> None:

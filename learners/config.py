@@ -1,6 +1,7 @@
 """Everything a run can be told, checked once, stored with the run as `config.yaml`."""
 
 import dataclasses
+import math
 import pathlib
 from typing import Annotated, Any, Literal
 
@@ -123,6 +124,12 @@ class TrainConfig:
         for name in ("demos", "start_after", "random_steps", "stale_policy_s", "seed"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"--{flag(name)} is {getattr(self, name)}; it must not be negative")
+        least = math.ceil(self.agent.utd / self.update_ratio) + 2 * self.actors
+        if self.pace == "learner" and self.max_lead_steps < least:
+            raise ConfigError(
+                f"--max-lead-steps is {self.max_lead_steps}; with {self.agent.utd} updates a call at ratio "
+                f"{self.update_ratio:g} actors and learner would wait for each other: use {least} or more"
+            )
         if not 0 <= self.port < 65536:
             raise ConfigError(f"--port is {self.port}; ports go from 1 to 65535, 0 finds a free one")
 

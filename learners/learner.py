@@ -131,9 +131,7 @@ class Learner:
             "env_steps": float(trainer.env_steps),
             "actors": float(max(1, len(self.server.status()["actors"]))),
             **known,
-            "may_take": 0.0
-            if trainer.offline_left > 0
-            else float(min(left, self.config.steps - trainer.env_steps)),
+            "may_take": 0.0 if trainer.offline_left > 0 else float(left),
         }
         if info != self._told:
             self._told = info
