@@ -1,8 +1,9 @@
 """Rotations as matrices and rotation vectors: exponential, logarithm, true angle, slerp, geodesic limits.
 
-There are no Euler angles here: a rotation vector `w` [3] (rad) is axis times angle, `exp(w)` its matrix [3, 3],
-and every limit is a true angle. These are plain Python; `register_jitable` lets the simulation's compiled controller
-call the same source. (Its cache does not see a change of this file: touch `arm_control.py` too.)
+There are no Euler angles here: a rotation vector `w` [3] (rad) is axis times angle, `exp(w)` its matrix
+[3, 3], and every limit is a true angle. These are plain Python; `register_jitable` lets the simulation's
+compiled controller call the same source. (Its cache does not see a change of this file: touch
+`arm_control.py` too.)
 """
 
 import math

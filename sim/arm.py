@@ -72,9 +72,7 @@ class SimArm:
         self._chain = Chain(
             m, d, np.array([ids, m.jnt_qposadr[ids], m.jnt_dofadr[ids]]), m.site(self._world.site).id
         )
-        home_rad = arm_kinematics.better_home(
-            self._chain, np.array(self._arm.home_rad), self._limits.middle()
-        )
+        home_rad = arm_kinematics.posture_at(self._chain, np.array(self._arm.home_rad), self._limits.middle())
         self._ticks = round(1.0 / (self.control_hz * m.opt.timestep))
         self._wrist = m.site(arm_scene.WRIST).id
         self._hand = int(m.site_bodyid[self._wrist])
@@ -102,7 +100,7 @@ class SimArm:
         )
         self._bodies = {o.name: m.body(o.name).id for o in self._world.objects}
         free = [self._bodies[o.name] for o in self._world.objects if o.free]
-        self._nominal = Nominal(m, free, self._hand)
+        self._nominal = Nominal(m, free)
         others = [j for j in range(m.njnt) if j not in ids and m.jnt_bodyid[j] not in free]
         self._gripper = Gripper(m, self._arm, others, self._world.grip_m)
 
@@ -114,6 +112,7 @@ class SimArm:
         self._nominal.apply(self._draw)
         self._loop.gains[:] = self._impedance.gains(m.opt.timestep, self._draw.stiffness)
         mujoco.mj_resetData(m, d)
+        d.xfrc_applied[self._hand, :3] = self._draw.payload_kg * m.opt.gravity
         for obj in self._world.objects:
             self._place(obj, scene.objects[obj.name])
         self._gripper.reset(d, scene.gripper_open)

@@ -7,9 +7,10 @@ so the static force never exceeds `stiffness * error limit`, whatever was comman
 damping)^-1 J projects the posture term on motions that leave the tool alone; bias is gravity, Coriolis
 and centrifugal torque.
 
-Everything is compiled into one function with one signature, so that its cache on disk is one entry: processes
-that start together may all compile it, and write the same. The loop calls libmujoco's own `mj_step1` and `mj_step2` without passing through Python: 50 ticks of
-physics and control are one call, which releases the interpreter lock.
+Everything is compiled into one function with one signature, so that its cache on disk is one entry:
+processes that start together may all compile it, and write the same. The loop calls libmujoco's own
+`mj_step1` and `mj_step2` without passing through Python: 50 ticks of physics and control are one call, which
+releases the interpreter lock.
 """
 
 import math

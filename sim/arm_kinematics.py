@@ -10,7 +10,7 @@ from sandlot.robots import rotation
 from sandlot.robots.arm.spec import Pose
 
 STEPS, DONE, GOOD_ENOUGH, DAMPING = 100, 1e-6, 1e-3, 1e-4
-TRIES = 50
+TRIES, MAX_STEP_RAD = 50, 0.3
 
 
 class Chain(NamedTuple):
@@ -46,15 +46,19 @@ def solve(chain: Chain, home_rad: np.ndarray, goal: Pose) -> None:
         )
 
 
-def better_home(chain: Chain, home_rad: np.ndarray, goal: Pose) -> np.ndarray:
-    """The given home [n] if the goal is reached from it, else a posture at the goal, by search."""
+def posture_at(chain: Chain, home_rad: np.ndarray, goal: Pose) -> np.ndarray:
+    """A posture [n] in which the tool is at the goal, near a given one if possible, else by search.
+
+    A trial's start is looked for from there, so it should be the middle of the workspace. When there is none,
+    the given posture: the first reset will say what cannot be reached.
+    """
     low, high = _limits(chain)
     rng = np.random.default_rng(0)
     start = home_rad
     for _ in range(TRIES):
         chain.data.qpos[chain.where[1]] = start
         if np.linalg.norm(_descend(chain, goal)) < GOOD_ENOUGH:
-            return home_rad if start is home_rad else chain.data.qpos[chain.where[1]].copy()
+            return chain.data.qpos[chain.where[1]].copy()
         start = rng.uniform(np.maximum(low, -np.pi), np.minimum(high, np.pi))
     return home_rad
 
@@ -81,5 +85,6 @@ def _descend(chain: Chain, goal: Pose) -> np.ndarray:
         mujoco.mj_jacSite(model, data, full[:3], full[3:], site)
         jac = full[:, dofs]
         step = jac.T @ np.linalg.solve(jac @ jac.T + DAMPING * np.eye(6), error)
+        step *= min(1.0, MAX_STEP_RAD / np.abs(step).max())
         data.qpos[qpos] = np.clip(data.qpos[qpos] + step, low, high)
     return error

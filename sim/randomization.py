@@ -23,7 +23,7 @@ class Randomization:
         mass: factor on the mass and inertia of free objects.
         friction: factor on sliding friction of all contacts.
         joint_damping: factor on the damping of all joints.
-        payload_kg: mass hidden in the hand, which the gravity compensation does not know.
+        payload_kg: weight on the hand that the gravity compensation does not know.
         stiffness: factor on the controller's stiffness (damping follows with its square root).
         action_delay_s: from the decision to the moment the reference begins to move.
         sensor_delay_s: age of a reading when it is observed.
@@ -101,9 +101,9 @@ class Draw:
 class Nominal:
     """Remembers a compiled model's own numbers, and writes an episode's variation of them into it."""
 
-    def __init__(self, model: Any, free_bodies: Sequence[int], hand: int) -> None:
+    def __init__(self, model: Any, free_bodies: Sequence[int]) -> None:
         self._model = model
-        self._free, self._hand = list(free_bodies), hand
+        self._free = list(free_bodies)
         self._saved = {name: getattr(model, name).copy() for name in NUMBERS}
 
     def apply(self, draw: Draw) -> None:
@@ -113,7 +113,6 @@ class Nominal:
             getattr(model, name)[:] = value
         model.body_mass[self._free] *= draw.mass
         model.body_inertia[self._free] *= draw.mass
-        model.body_mass[self._hand] += draw.payload_kg
         model.geom_friction[:, 0] *= draw.friction
         model.dof_damping[:] *= draw.joint_damping
         model.light_diffuse[:] *= draw.light

@@ -1,0 +1,104 @@
+"""Pictures: shapes, freshness, and clear words where nothing can be drawn."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from sandlot.learners.errors import ConfigError
+from sandlot.sim import render
+from sandlot.sim.arm_envs import make_insert, make_pick
+
+
+def _reason():
+    try:
+        render.make_context(16, 16).free()
+    except ConfigError as err:
+        return str(err)
+    return ""
+
+
+REASON = _reason()
+needs_gl = pytest.mark.skipif(bool(REASON), reason=REASON or "OpenGL works")
+
+
+@needs_gl
+def test_cameras_give_frames_of_the_spec():
+    env = make_pick(cameras=("front", "wrist"), image_px=64)
+    assert env.env_spec.images == {"front": (64, 64, 3), "wrist": (64, 64, 3)}
+    obs, _ = env.reset(seed=0)
+    assert env.observation_space.contains(obs)
+    assert all(frame.std() > 10 for frame in obs["images"].values())  # there is something to see
+    again, *_ = env.step(np.ones(7, np.float32))
+    for name, frame in again["images"].items():
+        assert not np.shares_memory(frame, obs["images"][name])
+        assert not np.array_equal(frame, obs["images"][name])
+    check_env(env, skip_render_check=True)
+    env.close()
+    env.close()
+
+
+@needs_gl
+def test_same_seed_same_picture():
+    envs = [make_insert(cameras=("side",), image_px=64) for _ in range(2)]
+    a, b = (env.reset(seed=4)[0]["images"]["side"] for env in envs)
+    np.testing.assert_array_equal(a, b)
+    for env in envs:
+        env.close()
+
+
+@needs_gl
+def test_the_red_cube_is_seen():
+    env = make_pick(cameras=("front",))
+    frame = env.reset(seed=0)[0]["images"]["front"].astype(int)
+    red = (frame[..., 0] > 120) & (frame[..., 1] < 80) & (frame[..., 2] < 80)
+    assert 20 < red.sum() < 2000
+    env.close()
+
+
+@needs_gl
+def test_film_frame():
+    env = make_pick(render_mode="rgb_array")
+    env.reset(seed=0)
+    picture = env.render()
+    assert picture.shape == (480, 640, 3) and picture.dtype == np.uint8 and picture.std() > 20
+    env.close()
+
+
+def test_without_render_mode_there_is_no_picture():
+    env = make_pick()
+    env.reset(seed=0)
+    assert env.render() is None
+
+
+def test_unknown_camera_names_the_choices():
+    with pytest.raises(ConfigError, match="camera 'back' does not exist; choose from .*front.*wrist"):
+        make_pick(cameras=("back",))
+
+
+def test_missing_library_names_the_packages(monkeypatch):
+    monkeypatch.setattr(render.ctypes.util, "find_library", lambda name: None)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    with pytest.raises(ConfigError, match="apt-get install libegl1 libgl1 .*libosmesa6"):
+        render.make_context(8, 8)
+
+
+def test_state_alone_never_touches_opengl():
+    code = (
+        "import sys, gymnasium, sandlot\n"
+        "env = gymnasium.make('sandlot/ArmPick-v0'); env.reset(seed=0); env.step(env.action_space.sample())\n"
+        "bad = [m for m in sys.modules if m in ('mujoco.egl', 'mujoco.osmesa')]\n"
+        "sys.exit(f'loaded {bad}' if bad else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+
+
+def environment():
+    import os
+    from pathlib import Path
+
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MUJOCO_GL", "DISPLAY"))}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
