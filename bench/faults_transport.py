@@ -11,21 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.faults_disk import fault_12, fault_13, fault_13_spool
-from bench.faults_peers import (
-    fault_8,
-    fault_9,
-    fault_10,
-    fault_11,
-    fault_11_weights,
-    fault_22,
-    fault_23,
-)
+from bench.faults_peers import fault_8, fault_9, fault_10, fault_11, fault_11_weights
+from bench.faults_sessions import fault_22, fault_23
 from bench.transport_rig import (
     LAYOUT,
     QUICK,
     SPEC,
     MessageProxy,
     TcpProxy,
+    acked_s,
     batch,
     damage,
     raw_peer,

@@ -10,16 +10,15 @@ import logging
 import os
 import struct
 import zlib
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from sandlot.learners.errors import DiskFullError, SpecError, StoreError
 from sandlot.learners.schema import Stream
+from sandlot.learners.spool_memory import MemorySpool, Record
 from sandlot.learners.store_file import lock_folder
 from sandlot.learners.wire import Batch, Buffer, Layout, raw
 
@@ -29,105 +28,7 @@ _FILE_MAGIC = b"SLSPOOL1"
 _RECORD = struct.Struct("<4sIIIQ")
 _RECORD_MAGIC = b"SLBT"
 _MAX_STREAM_BYTES = 4096
-
-
-class Record(NamedTuple):
-    """Where a batch lies and which steps it holds."""
-
-    number: int
-    file: int
-    offset: int
-    nbytes: int
-    stream: Stream
-    first: int
-    length: int
-
-    @property
-    def end(self) -> int:
-        """The step after the last one."""
-        return self.first + self.length
-
-
-class MemorySpool:
-    """The same in memory, for steps that need not outlive the actor; the bookkeeping both kinds share."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.used_bytes = self.lost_steps = 0
-        self.learner_run = ""
-        self._end = 0
-        self._records: dict[int, Record] = {}
-        self._by_stream: dict[Stream, deque[Record]] = {}
-        self._batches: dict[int, Batch] = {}
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    @property
-    def steps(self) -> int:
-        """How many steps wait."""
-        return sum(r.length for r in list(self._records.values()))
-
-    @property
-    def streams(self) -> list[Stream]:
-        """The streams of which steps wait, oldest first."""
-        return list(self._by_stream)
-
-    def append(self, batch: Batch) -> Record:
-        """Keeps a batch until it is released."""
-        record = self._note(batch, batch.nbytes)
-        self._batches[record.number] = batch
-        return record
-
-    def read(self, record: Record) -> Batch:
-        """The batch of a record."""
-        return self._batches[record.number]
-
-    def first_step(self, stream: Stream) -> int | None:
-        """The first step of a stream that waits, if one does."""
-        waiting = self._by_stream.get(stream)
-        return waiting[0].first if waiting else None
-
-    def after(self, number: int) -> Iterator[Record]:
-        """The records from `number` on, in order."""
-        start = max(number, next(iter(self._records), self._end))
-        return (self._records[i] for i in range(start, self._end) if i in self._records)
-
-    def release(self, stream: Stream, next_step: int) -> list[Record]:
-        """Forgets all batches of `stream` before `next_step`, and returns them."""
-        waiting = self._by_stream.get(stream, deque())
-        released = []
-        while waiting and waiting[0].end <= next_step:
-            record = waiting.popleft()
-            del self._records[record.number]
-            self.used_bytes -= record.nbytes
-            released.append(record)
-            self._forget(record)
-        if not waiting:
-            self._by_stream.pop(stream, None)
-        return released
-
-    def bind(self, learner_run: str) -> None:
-        """Notes which run the steps belong to."""
-        self.learner_run = learner_run
-
-    def sync(self) -> None:
-        """Makes what was appended survive a power cut."""
-
-    def close(self) -> None:
-        """Gives everything back."""
-
-    def _note(self, batch: Batch, nbytes: int, *, file: int = 0, offset: int = 0) -> Record:
-        """Enters a batch into the books."""
-        record = Record(self._end, file, offset, nbytes, batch.stream, batch.first, len(batch.steps))
-        self._end += 1
-        self._records[record.number] = record
-        self._by_stream.setdefault(batch.stream, deque()).append(record)
-        self.used_bytes += nbytes
-        return record
-
-    def _forget(self, record: Record) -> None:
-        self._batches.pop(record.number, None)
+__all__ = ["MemorySpool", "Record", "Spool"]
 
 
 class Spool(MemorySpool):
@@ -153,7 +54,7 @@ class Spool(MemorySpool):
             for number in numbers:
                 self._recover(number)
         except BaseException:
-            self.close()
+            self._give_back()
             raise
         self._next_file = numbers[-1] + 1 if numbers else 0
         with contextlib.suppress(FileNotFoundError):
@@ -218,8 +119,11 @@ class Spool(MemorySpool):
         for number in list(self._fds):
             if not self._live.get(number):
                 self._delete(number)
-            else:
-                os.close(self._fds.pop(number))
+        self._give_back()
+
+    def _give_back(self) -> None:
+        while self._fds:
+            os.close(self._fds.popitem()[1])
         if self._lock_fd >= 0:
             os.close(self._lock_fd)
             self._lock_fd = -1
@@ -256,37 +160,44 @@ class Spool(MemorySpool):
     def _recover(self, number: int) -> None:
         """Takes over the whole records of a file that an earlier process left."""
         path = self._path(number)
-        fd = self._fds[number] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        data = memoryview(path.read_bytes())
-        offset = _FILE.size
-        if len(data) >= _FILE.size:
-            magic, fingerprint = _FILE.unpack_from(data)
-            if (
-                magic == _FILE_MAGIC
-                and fingerprint != self.layout.spec.fingerprint.encode()
-                and len(data) > offset
-            ):
-                raise SpecError(
-                    f"spool folder '{self.folder}' holds unacknowledged steps of another task than "
-                    f"'{self.layout.spec.task}'; start that task's actor once more, or delete the folder"
-                )
-        while (parsed := _parse(data[offset:], self.layout)) is not None:
-            batch, nbytes = parsed
-            last = self._by_stream.get(batch.stream)
-            if last is None or batch.first == last[-1].end:
-                self._note(batch, nbytes, file=number, offset=offset)
-                self._live[number] = self._live.get(number, 0) + 1
-            else:
-                self.lost_steps += len(batch.steps)
-            offset += nbytes
-        if offset < len(data):
-            log.warning("event=spool_torn file=%s dropped_bytes=%d", path, len(data) - offset)
-        if self.lost_steps:
-            log.error("event=spool_gap file=%s lost_steps=%d", path, self.lost_steps)
+        data = path.read_bytes()
+        self._check_task(data)
+        self._fds[number] = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        view, offset, dropped = memoryview(data), _FILE.size, 0
+        while (offset := data.find(_RECORD_MAGIC, offset)) >= 0:
+            parsed = _parse(view[offset:], self.layout)
+            if parsed is None:  # cut short or damaged: go on at the next record, if there is one
+                dropped += 1
+                offset += 1
+                continue
+            self._take_over(parsed[0], parsed[1], number, offset)
+            offset += parsed[1]
+        if dropped or self.lost_steps:
+            log.warning(
+                "event=spool_damaged file=%s records=%d lost_steps=%d", path, dropped, self.lost_steps
+            )
         if not self._live.get(number):
-            os.close(fd)
-            del self._fds[number]
-            path.unlink()
+            self._delete(number)
+
+    def _take_over(self, batch: Batch, nbytes: int, number: int, offset: int) -> None:
+        """Enters a record that was found; one behind a hole can never be stored and is counted as lost."""
+        last = self._by_stream.get(batch.stream)
+        if last is not None and batch.first != last[-1].end:
+            self.lost_steps += len(batch.steps)
+            return
+        self._note(batch, nbytes, file=number, offset=offset)
+        self._live[number] = self._live.get(number, 0) + 1
+
+    def _check_task(self, data: bytes) -> None:
+        """Refuses a file with steps of another task."""
+        if len(data) <= _FILE.size:
+            return
+        magic, fingerprint = _FILE.unpack_from(data)
+        if magic != _FILE_MAGIC or fingerprint != self.layout.spec.fingerprint.encode():
+            raise SpecError(
+                f"spool folder '{self.folder}' holds unacknowledged steps of another task than "
+                f"'{self.layout.spec.task}'; start that task's actor once more, or delete the folder"
+            )
 
 
 def _write_all(fd: int, parts: Sequence[Buffer], offset: int) -> None:

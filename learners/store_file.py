@@ -62,7 +62,7 @@ def open_for_writing(path: Path, spec: EnvSpec | None) -> sqlite3.Connection:
     try:
         db = connect(path, read_only=False)
     except sqlite3.Error as error:
-        raise StoreError(f"'{path}' cannot be opened: {error}") from error
+        raise StoreError(f"'{path}': {error}; it is not a run store, or it is damaged") from error
     try:
         if spec is not None:
             db.execute(f"PRAGMA page_size={page_bytes(Layout.of(spec).step.itemsize)}")
