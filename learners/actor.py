@@ -21,6 +21,7 @@ from sandlot.learners.errors import SandlotError, SpoolFullError
 from sandlot.learners.feed import PolicyFeed
 from sandlot.learners.pace import Pacer, allowance
 from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
+from sandlot.learners.schema import EnvSpec
 from sandlot.learners.transport import Options, StepClient
 
 log = logging.getLogger(__name__)
@@ -194,7 +195,7 @@ class Actor:
 
     def _left(self) -> float:
         """Steps the learner's allowance still covers; while there are none, steps and figures go out."""
-        # a step that is held back reaches the learner only with the next one, so it must not use up the last of it
+        # a held step reaches the learner only with the next one: it must not use up the last of the allowance
         left = allowance(self.client.info, self.client.run, self.pacer.taken - self.recorder.held)
         if left < 1:
             self._report()

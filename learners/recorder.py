@@ -80,6 +80,11 @@ class EpisodeRecorder:
         """Steps that `take` would return."""
         return self._count - self._open
 
+    @property
+    def held(self) -> int:
+        """Steps held back because they may still get END: 0 or 1."""
+        return int(self._open)
+
     def begin(self, obs: dict[str, Any], t_obs_ns: int) -> None:
         """Starts an episode at its first observation; one that is still going on is cut."""
         self._check_obs(obs)
@@ -127,9 +132,7 @@ class EpisodeRecorder:
         done = self.complete
         steps = self._rows[:done].copy()
         kept = self._count + self._running - done
-        self._rows[:kept] = self._rows[
-            done : done + kept
-        ]  # kept <= 2: the open step and the current observation
+        self._rows[:kept] = self._rows[done : done + kept]  # the held step, the current observation
         self._count -= done
         finals = np.array(self._finals, obs_dtype(self._spec))
         self._finals.clear()

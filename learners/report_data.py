@@ -10,6 +10,8 @@ from sandlot.learners.progress import WINDOW
 from sandlot.learners.store import RunReader
 
 PINNED_KEY = "pinned_seq"
+ELAPSED = "elapsed_s"
+"""The learner's own count of its running time, over all its lives."""
 PAUSE_S = 60.0
 """Metrics come every few seconds; a longer gap is time in which nothing ran, and is left out."""
 
@@ -71,7 +73,7 @@ def read_run(store: RunReader) -> RunData:
         reward_sum=trailing_mean([e.total_reward for e in practice]),
         metrics=metrics,
         events=[(float(clock.minutes(np.array([t]))[0]), name, text) for t, name, text in store.events()],
-        seconds=clock.total_s,
+        seconds=float(metrics[ELAPSED][2][-1]) if ELAPSED in metrics else clock.total_s,
     )
 
 
