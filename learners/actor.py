@@ -48,7 +48,7 @@ class ActorConfig:
         random_steps: env steps, over all actors, with uniformly random actions.
         stale_policy_s: age at which weights are stale; 0 means never.
         on_stale: what to do then.
-        spool: folder for steps that are not acknowledged yet.
+        spool: folder for steps that are not acknowledged yet; `runs/spool/NAME` when empty.
         spool_mb: how much of them it may hold.
         keys: folder made by `sandlot keys`.
         rerun: stream to the Rerun viewer.
@@ -63,7 +63,7 @@ class ActorConfig:
     random_steps: int = 0
     stale_policy_s: float = 0.0
     on_stale: Stale = "continue"
-    spool: str = "runs/spool"
+    spool: str = ""
     spool_mb: int = 1024
     keys: str = ""
     rerun: bool = False
@@ -82,7 +82,7 @@ class Actor:
             self.spec,
             config.name,
             f"tcp://{config.learner}",
-            spool=config.spool,
+            spool=config.spool or f"runs/spool/{config.name}",
             keys=config.keys or None,
             options=options,
         )
