@@ -96,7 +96,7 @@ class Trainer:
             return True
         if self.config.agent.algo == "bc":  # a clone does not practise
             return False
-        self.ratio.allow(self.env_steps)
+        self.ratio.allow(min(self.env_steps, self.config.steps))  # what actors send beyond is kept, not paid for
         return self.ratio.granted > self.updates
 
     def update(self) -> None:
@@ -170,7 +170,10 @@ class Trainer:
         self.updates, self.offline_updates = int(meta["updates"]), int(meta["offline_updates"])
         self.version = int(meta["version"])
         self.ratio.restore({**meta["ratio"], "granted": self.updates})
-        self._fill(self.store.read(self.pinned_seq, meta["prefetch"]["cursor"] - self.pinned_seq))
+        cursor = int(meta["prefetch"]["cursor"])
+        # every step takes a row, so these fill the ring as all steps would: what came before was overwritten
+        first = max(self.pinned_seq, cursor - (self.config.capacity - self.replay.pinned))
+        self._fill(self.store.read(first, cursor - first))
         self._prefetch = self._make_prefetch()
         self._prefetch.restore(meta["prefetch"])
         log.info(
