@@ -105,7 +105,7 @@ def test_fingers_stay_symmetric_and_close_on_the_cube():
 
 
 def test_the_law_by_hand():
-    """One joint per axis: errors beyond the limits count as the limits, posture does not leak into the tool."""
+    """One joint per axis: errors beyond the limits count as the limits, posture is not felt."""
     cfg = Impedance(stiffness_npm=1000.0, stiffness_nmprad=100.0, error_m=0.01, error_rad=0.1)
     joints = np.zeros((4, 6))
     joints[2] = 0.5  # bias
