@@ -96,7 +96,8 @@ class Trainer:
             return True
         if self.config.agent.algo == "bc":  # a clone does not practise
             return False
-        self.ratio.allow(min(self.env_steps, self.config.steps))  # what actors send beyond is kept, not paid for
+        mine = min(self.env_steps, self.config.steps)  # what actors send beyond is kept, not paid for
+        self.ratio.allow(max(mine, self.ratio.env_steps))
         return self.ratio.granted > self.updates
 
     def update(self) -> None:
