@@ -155,10 +155,14 @@ class StepClient:
     def status(self) -> dict[str, Any]:
         """State (connecting, ready, refused), what is unacknowledged, alarms and counters."""
         link = self._link
+        inbox = link.inbox
         state = "refused" if link.refused else "ready" if link.ready else "connecting"
         return {
             **link.counters, "state": state, "alarm": link.refused or self._disk_trouble or link.alarm,
+            "handed_over": len(self._handover),
             "spool_steps": self._spool.steps, "spool_bytes": self._spool.used_bytes + self._handover_bytes,
+            "weights_received": inbox.received,
+            "weights_refused": inbox.refused,
             "refused_batches": self.refused_batches, "lost_steps": self._spool.lost_steps,
             "learner_run": link.learner_run, "generation": link.generation,
         }  # fmt: skip

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -47,10 +47,11 @@ class Committer:
         self._done: deque[Stored] = deque()
         self._done_bytes = 0
         self._stopping = False
-        self._since_s = 0.0
+        self._since_s = self._flushed_s = 0.0
         self._trouble = ""
         self.error: BaseException | None = None
-        self._steps = self._commits = self._retries = self._pending_bytes = 0
+        self._steps = self._commits = self._retries = 0
+        self._pending_bytes = Counter[str]()
         self._commit_ms = 0.0
         self._thread = threading.Thread(target=self._guarded, name="commit", daemon=True)
         self._thread.start()
@@ -59,7 +60,7 @@ class Committer:
         """Hands over a batch to be committed."""
         with self._cond:
             self._pending.append(batch)
-            self._pending_bytes += batch.nbytes
+            self._pending_bytes[batch.stream.actor] += batch.nbytes
             self._cond.notify_all()
 
     def drain(self) -> list[Stored]:
@@ -75,9 +76,15 @@ class Committer:
         """Why commits wait, one line, or ''."""
         if self._trouble:
             return self._trouble
+        if self._full():
+            return f"{self._done_bytes >> 20} MB of steps wait for the training loop to take them"
         if self._since_s and now_s - self._since_s > self._options.alarm_s:
             return f"a commit takes {now_s - self._since_s:.0f} s: the learner's disk is slow"
         return ""
+
+    def pending_bytes(self, actor: str) -> int:
+        """What arrived from an actor and is not committed."""
+        return self._pending_bytes[actor]
 
     def counters(self) -> dict[str, float]:
         """What was committed, how long the last commit took, what waits."""
@@ -86,7 +93,7 @@ class Committer:
             "commits": self._commits,
             "commit_retries": self._retries,
             "commit_ms": self._commit_ms,
-            "pending_bytes": self._pending_bytes,
+            "pending_bytes": sum(list(self._pending_bytes.values())),
         }
 
     def close(self) -> None:
@@ -108,33 +115,27 @@ class Committer:
 
     def _next_group(self) -> list[Batch]:
         """Waits for batches; [] at the end. They stay pending until they are committed."""
-        flushed_s = time.monotonic()
         while True:
+            if time.monotonic() - self._flushed_s > _FLUSH_S:
+                self._flush()
             with self._cond:
-                full = self._done_bytes > self._options.undrained_bytes
-                if self._pending and (not full or self._stopping):
-                    self._trouble = ""
-                    break
-                if full:
-                    self._trouble = (
-                        f"{self._done_bytes >> 20} MB of steps wait for the training loop to take them"
-                    )
+                if self._pending and (self._stopping or not self._full()):
+                    return self._first_group()
                 if self._stopping:
                     return []
                 self._cond.wait(_FLUSH_S)
-            if time.monotonic() - flushed_s > _FLUSH_S:
-                flushed_s = time.monotonic()
-                self._flush()
-        return self._first_group()
+
+    def _full(self) -> bool:
+        """Whether the training loop has to take over what is committed before there may be more."""
+        return self._done_bytes > self._options.undrained_bytes
 
     def _first_group(self) -> list[Batch]:
         group, size = list[Batch](), 0
-        with self._cond:
-            for batch in self._pending:
-                size += batch.nbytes
-                if group and size > self._options.group_bytes:
-                    break
-                group.append(batch)
+        for batch in self._pending:
+            size += batch.nbytes
+            if group and size > self._options.group_bytes:
+                break
+            group.append(batch)
         return group
 
     def _commit(self, group: list[Batch]) -> bool:
@@ -164,15 +165,18 @@ class Committer:
         self._commits += 1
         self._steps += sum(len(s.steps) for s in stored)
         with self._cond:
-            for _ in group:
-                self._pending_bytes -= self._pending.popleft().nbytes
+            for batch in group:
+                self._pending.popleft()
+                self._pending_bytes[batch.stream.actor] -= batch.nbytes
             self._done.extend(stored)
             self._done_bytes += sum(s.steps.nbytes + s.finals.nbytes for s in stored)
         streams = dict.fromkeys(b.stream for b in group)
         self._on_commit([Cursor(stream, self._sink.next_step(stream)) for stream in streams])
 
     def _flush(self) -> None:
+        self._flushed_s = time.monotonic()
         try:
             self._sink.flush()
+            self._trouble = ""
         except StoreError as error:
             self._trouble = str(error)

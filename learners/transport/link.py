@@ -38,7 +38,6 @@ from sandlot.learners.wire import (
 )
 
 log = logging.getLogger(__name__)
-_HELLO_S = 0.25
 _WANT_S = 1.0
 _MESSAGES_A_TURN = 64
 _FATAL = {"spec", "config", "full", "record", "run"}
@@ -71,7 +70,7 @@ class Link:
         self.counters = dict.fromkeys(
             ("sent_batches", "resent_batches", "acked_steps", "hellos", "reconnects", "frame_errors",
              ), 0)  # fmt: skip
-        self._session = 0
+        self._session = self._welcomed = 0
         self._position = self._sent_end = 0
         self._in_flight: dict[int, int] = {}
         self._flight_bytes = 0
@@ -133,7 +132,7 @@ class Link:
         if self.ready and stuck:
             self.ready = False
         if not self.ready:
-            if now_s - self._hello_s > _HELLO_S:
+            if now_s - self._hello_s > self._options.heartbeat_s:
                 self._hello(now_s)
             return
         if now_s - self._status_s > self._options.heartbeat_s:
@@ -167,10 +166,12 @@ class Link:
     def _handle(self, message: AnyMessage, payloads: Sequence[Buffer], now_s: float) -> None:
         if message.session != self._session and not (isinstance(message, Refused) and message.session == 0):
             return
-        if isinstance(message, Welcome):
-            self._welcome(message, now_s)
-        elif isinstance(message, Refused):
+        if isinstance(message, Refused):
             self._refusal(message, now_s)
+        elif (self._welcomed == self._session) == isinstance(message, Welcome):
+            return  # a second welcome, or an answer that overtook the first: its cursors may be old
+        elif isinstance(message, Welcome):
+            self._welcome(message, now_s)
         elif isinstance(message, Ack):
             self.info.update(message.info)
             self.alarm = message.alarm
@@ -182,6 +183,7 @@ class Link:
             raise FrameError(f"a {type(message).__name__} is not for an actor")
 
     def _welcome(self, message: Welcome, now_s: float) -> None:
+        self._welcomed = message.session
         self._release(message.cursors, now_s)
         if trouble := self._mismatch(message):
             self._give_up(trouble)

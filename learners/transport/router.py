@@ -221,8 +221,9 @@ class Router:
 
     def _steps(self, session: Session, message: Steps, payloads: Sequence[Buffer]) -> None:
         batch = decode_steps(message, payloads, self._layout, self._options.max_batch_steps)
+        pending_bytes = self._committer.pending_bytes(session.actor)
         try:
-            admitted = self._sessions.admit(session, batch)
+            admitted = self._sessions.admit(session, batch, pending_bytes)
         except GapError as error:
             self.counters["gaps"] += 1
             raise Refusal("gap", str(error)) from error

@@ -116,11 +116,16 @@ class Sessions:
         session.heard_s = now_s
         return session if session.number == number else None
 
-    def admit(self, session: Session, batch: Batch) -> bool:
+    def admit(self, session: Session, batch: Batch, pending_bytes: int) -> bool:
         """Whether to store a batch: False when all of it was received before.
 
+        Args:
+            session: who sends it.
+            batch: what was sent.
+            pending_bytes: what this actor sent that is not committed yet.
+
         Raises:
-            RecordError: the stream belongs to another actor.
+            RecordError: the stream belongs to another actor, or this one does not keep to its window.
             GapError: steps before it are missing; the session is stale until the next hello.
         """
         if batch.stream.actor != session.actor:
@@ -136,6 +141,9 @@ class Sessions:
             raise GapError(f"stream {batch.stream}: got step {batch.first}, but {expected} is next")
         if end <= expected:
             return False
+        window = self._options.window_bytes
+        if pending_bytes > window:
+            raise RecordError(f"{pending_bytes} bytes are unacknowledged; keep to the window of {window}")
         self._received[batch.stream] = end
         return True
 
