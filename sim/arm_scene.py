@@ -16,6 +16,7 @@ CUBE_KG, PEG_KG = 0.06, 0.08
 CLEARANCE_M = 0.001  # hole side minus peg side
 HOLE_BLOCK_HALF_M = 0.04
 WRIST = "wrist_sensor"
+HORIZON = (0.66, 0.71, 0.78)
 
 
 class Tracked(NamedTuple):
@@ -94,7 +95,7 @@ def _add_room(arm: ArmModel) -> None:
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=(0.72, 0.79, 0.88),
+        rgb1=HORIZON,
         rgb2=(0.52, 0.63, 0.78),
         width=64,
         height=384,
@@ -106,6 +107,7 @@ def _add_room(arm: ArmModel) -> None:
     spec.visual.headlight.ambient = (0.36, 0.36, 0.37)
     spec.visual.headlight.diffuse = (0.12, 0.12, 0.12)
     spec.visual.headlight.specular = (0.05, 0.05, 0.05)
+    spec.visual.rgba.haze = (*HORIZON, 1.0)
     spec.visual.map.shadowclip = 1.2
     spec.visual.quality.shadowsize = 4096
     _add_cameras(arm)
@@ -134,7 +136,7 @@ def _look_at(eye: Any, target: Any) -> np.ndarray:
 CAMERAS = {
     "front": ((1.05, 0.0, 0.4), (0.47, 0.0, 0.09), 45.0),
     "side": ((0.5, -0.6, 0.35), (0.5, 0.0, 0.09), 45.0),
-    "film": ((1.25, -0.85, 0.6), (0.34, 0.02, 0.26), 40.0),
+    "film": ((1.3, -0.85, 0.62), (0.36, 0.0, 0.27), 39.0),
 }
 """Camera fixed in the room -> (position_m, point it looks at, vertical field of view in degrees)."""
 

@@ -100,7 +100,8 @@ ARM_6R = """
 <body name="l" pos="0 0 0.06"><joint name="jl" type="slide" axis="0 1 0" range="0 0.04" damping="100"
 armature="0.1"/><geom type="box" pos="0 0.007 0.04" size="0.01 0.007 0.03" mass="0.02" friction="1.2"/></body>
 <body name="r" pos="0 0 0.06"><joint name="jr" type="slide" axis="0 -1 0" range="0 0.04" damping="100"
-armature="0.1"/><geom type="box" pos="0 -0.007 0.04" size="0.01 0.007 0.03" mass="0.02" friction="1.2"/></body>
+armature="0.1"/><geom type="box" pos="0 -0.007 0.04" size="0.01 0.007 0.03" mass="0.02" friction="1.2"/>
+</body>
 </body></body></body></body></body></body></body></worldbody>
 <contact><exclude body1="f" body2="l"/><exclude body1="f" body2="r"/></contact>
 <equality><joint joint1="jl" joint2="jr"/></equality>
