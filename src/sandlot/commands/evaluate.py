@@ -1,7 +1,6 @@
 """`sandlot eval RUN`."""
 
 import dataclasses
-import pathlib
 
 import tyro
 
@@ -10,6 +9,7 @@ from sandlot.learners.config import existing_run, load_config
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.evaluate import EvalConfig, evaluate
 from sandlot.learners.prepare import CONFIG_FILE, POLICY_FILE
+from sandlot.learners.report import save_evaluation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,5 +49,7 @@ def main(argv: list[str]) -> int:
         sample=flags.sample,
         env=train.env,
     )
-    print_result(evaluate(pathlib.Path(policy), config).summary(), as_json=flags.json)
+    summary = evaluate(policy, config).summary()
+    save_evaluation(folder, summary)
+    print_result(summary, as_json=flags.json)
     return 0
