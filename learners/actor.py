@@ -30,6 +30,7 @@ SEND_EVERY = 10
 """Steps handed over together when the env is faster than real time."""
 REPORT_S = 0.5
 ENV_TRIES = 3
+NO_ACTION_S = 0.1
 SWITCH_INTERVAL_S = 0.0005
 """Python's default of 5 ms would let another thread hold up the control loop for as long."""
 
@@ -92,6 +93,7 @@ class Actor:
         self.rng = np.random.default_rng(config.seed)
         self.slowest_ms = 0.0  # the longest the loop spent on anything but the env and waiting
         self.faults = 0
+        self.bad_actions = 0
         self._viewer = _viewer(config, self.spec)
         self._reported_s = 0.0
         self._blocked = False
@@ -107,32 +109,42 @@ class Actor:
             while not self.stop.is_set():
                 self.play_episode()
         finally:
-            self.recorder.cut()
-            self._hand_over()
-            self.close()
+            try:
+                self.recorder.cut()
+                self._hand_over()
+            finally:
+                self.close()
 
     def play_episode(self) -> None:
         """One episode, from reset to its end, a fault or a stop."""
-        obs, _ = self.env.reset(seed=int(self.rng.integers(2**31)))
-        self.recorder.begin(obs, time.monotonic_ns())
+        try:
+            obs, _ = self.env.reset(seed=int(self.rng.integers(2**31)))
+            self.recorder.begin(obs, time.monotonic_ns())
+        except Exception as error:
+            self._env_failed(error)
+            return
         self.pacer.episode_began()
         ended = False
         while not ended and not self.stop.is_set():
-            self.pacer.wait(self._left)
             self.client.check()
             if self._stale():
-                continue
-            obs, ended = self._step(obs)
+                continue  # before the pacer: a step that is not taken must not be counted
+            self.pacer.wait(self._left)
+            if not self.stop.is_set():
+                obs, ended = self._step(obs)
 
     def _step(self, obs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Acts once; returns the next observation and whether the episode ended."""
         began_s = time.perf_counter()
-        decision = self._decide(obs)
+        decision = done = self._decide(obs)
+        if not usable(decision.action, self.spec.action_size):
+            self._no_action(decision)
+            return obs, True
         decided_s = time.perf_counter()
         try:
             obs, reward, terminated, truncated, info = self.env.step(decision.action)
             if "action" in info:  # as executed, after the robot's limits or a person's hand
-                decision = decision._replace(action=info["action"], policy_action=decision.action)
+                done = decision._replace(action=info["action"], policy_action=decision.action)
             outcome = Outcome(
                 obs,
                 float(reward),
@@ -142,10 +154,11 @@ class Actor:
                 bool(info.get("success", False)),
             )
             stepped_s = time.perf_counter()
-            ended = self.recorder.add(decision, outcome) is not None
+            ended = self.recorder.add(done, outcome) is not None
             self.faults = 0
         except Exception as error:
-            self._env_failed(decision, error)
+            self.recorder.abort(decision)
+            self._env_failed(error)
             return obs, True
         self._hand_over(at_least=SEND_EVERY if self.config.pace != "realtime" and not ended else 1)
         self._report()
@@ -165,11 +178,24 @@ class Actor:
             action = policy.act(obs, self.rng)
         return Decision(action, time.monotonic_ns(), time.time(), policy_version=policy.version)
 
-    def _env_failed(self, decision: Decision, error: Exception) -> None:
-        """Ends the episode as aborted; gives up when the env keeps failing."""
+    def _no_action(self, decision: Decision) -> None:
+        """Cuts the episode without a command to the robot, and waits a moment for better weights."""
+        self.bad_actions += 1
+        self.pacer.taken -= 1
+        log.error(
+            "event=action_refused count=%d version=%d action=%s",
+            self.bad_actions,
+            decision.policy_version,
+            decision.action,
+        )
+        self.recorder.cut()
+        self._hand_over()
+        self.stop.wait(NO_ACTION_S)
+
+    def _env_failed(self, error: Exception) -> None:
+        """Counts a failure; gives up when the env keeps failing."""
         self.faults += 1
         log.error("event=env_failed try=%d of=%d error=%r", self.faults, ENV_TRIES, error)
-        self.recorder.abort(decision)
         self._hand_over()
         if self.faults >= ENV_TRIES:
             raise SandlotError(
@@ -223,6 +249,7 @@ class Actor:
                 "policy_age_s": self.feed.age_s(now_s),
                 "policy_version": float(self.feed.policy.version if self.feed.policy else -1),
                 "policies_refused": float(self.feed.refused),
+                "actions_refused": float(self.bad_actions),
                 "steps": float(self.pacer.taken),
                 "slowest_ms": self.slowest_ms,
                 "spool_steps": float(spool["spool_steps"]),
@@ -240,6 +267,11 @@ class Actor:
             self._viewer.close()
         self.client.close()
         self.env.close()
+
+
+def usable(action: np.ndarray, size: int) -> bool:
+    """Whether an action may go to the env: `size` finite numbers in [-1, 1]. Finite weights can overflow."""
+    return action.shape == (size,) and bool((np.abs(action) <= 1.0).all())  # NaN compares false
 
 
 def _viewer(config: ActorConfig, spec: EnvSpec) -> Any:

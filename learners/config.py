@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import pathlib
 from typing import Annotated, Any, Literal
 
@@ -160,8 +161,16 @@ def existing_run(run: str) -> pathlib.Path:
 
 
 def save_config(path: pathlib.Path, config: TrainConfig) -> None:
-    """Writes the resolved config as YAML."""
-    path.write_text(yaml.safe_dump(msgspec.to_builtins(config), sort_keys=False))
+    """Writes the resolved config as YAML; a process that is killed meanwhile leaves the old one whole."""
+    text = yaml.safe_dump(msgspec.to_builtins(config), sort_keys=False)
+    if path.is_file() and path.read_text() == text:
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
 
 
 def load_config(path: pathlib.Path) -> TrainConfig:

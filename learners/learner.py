@@ -39,7 +39,8 @@ class Learner:
         if config.init and self.trainer.updates == 0:
             self.trainer.start_from(_init_checkpoint(config.init))
         self.tracker = EpisodeTracker()
-        self.tracker.add(self.store.read(pinned))
+        past = self.store.episodes(pinned)
+        self.tracker.resume(past)
         self.policy = self.trainer.policy()
         address = f"tcp://{config.host}:{config.port}"
         self.server = StepServer(
@@ -52,7 +53,9 @@ class Learner:
         self._rates = {"updates_per_s": Rate(), "env_steps_per_s": Rate()}
         self._update_ms = 0.0
         self._told: dict[str, float] = {}
-        self._known: dict[str, tuple[str, int]] = {}  # actor -> its run, and how many of its steps are in
+        # actor -> its run, and how many of its steps are in; an actor that lives on must not wait for steps
+        # that the learner before this one had committed and not told it of
+        self._known = {e.stream.actor: (e.stream.run, self.store.next_step(e.stream)) for e in past}
         self._alarms: dict[str, str] = {}
         self._publish()
 
@@ -86,10 +89,12 @@ class Learner:
             began_s = time.monotonic()
             self.trainer.update()
             self._update_ms += 0.1 * (1e3 * (time.monotonic() - began_s) - self._update_ms)
-            if self._every("publish", self.config.publish_s):
-                self._publish()
         else:
             self.stop.wait(IDLE_S)
+        if self._every(
+            "publish", self.config.publish_s
+        ):  # without updates too: an actor must not take us for dead
+            self._publish()
         self._tell_actors()
         if self._every("status", STATUS_S):
             self._write_status("learning" if self.trainer.updates else "collecting")
@@ -126,12 +131,15 @@ class Learner:
         trainer = self.trainer
         done = trainer.updates + int(trainer.ratio.forfeited)
         left = lead_allowance(trainer.env_steps, done, self.config.max_lead_steps, trainer.ratio.cfg)
+        actors = max(1, len(self.server.status()["actors"]))
+        missing = self.config.steps - trainer.env_steps
+        wanted = max(missing, actors) if missing > 0 else 0  # one each, or nobody takes the last
         known = {f"known.{run}": float(steps) for run, steps in self._known.values()}
         info = {
             "env_steps": float(trainer.env_steps),
-            "actors": float(max(1, len(self.server.status()["actors"]))),
+            "actors": float(actors),
             **known,
-            "may_take": 0.0 if trainer.offline_left > 0 else float(left),
+            "may_take": 0.0 if trainer.offline_left > 0 else float(min(left, wanted)),
         }
         if info != self._told:
             self._told = info
@@ -192,7 +200,14 @@ class Learner:
             "alarms": alarms,
             "address": self.server.address,
         }
-        write_status(self.folder / STATUS_FILE, status)
+        try:
+            write_status(self.folder / STATUS_FILE, status)
+        except OSError as error:  # a full disk must not end a run over what is only looked at
+            if "status" not in self._alarms:
+                log.error("event=status_not_written error=%r", str(error))
+            self._alarms["status"] = f"{STATUS_FILE} cannot be written: {error.strerror}"
+        else:
+            self._alarms.pop("status", None)
 
     def _every(self, what: str, period_s: float) -> bool:
         """Whether `period_s` has passed since this was last true."""

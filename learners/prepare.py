@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import pathlib
 import shutil
 
@@ -18,6 +19,7 @@ from sandlot.learners.demos import DemosConfig, record_demos, save_demos
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.store import RunStore
+from sandlot.learners.store_file import lock_folder
 from sandlot.learners.store_read import RunReader
 
 log = logging.getLogger(__name__)
@@ -41,8 +43,13 @@ def stored_config(run: str, task: str) -> TrainConfig | None:
         ConfigError: the folder belongs to another task, or is not a run.
     """
     folder = run_folder(run, task)
-    if not folder.exists() or not any(folder.iterdir()):
-        return None
+    try:
+        if not folder.exists() or not any(folder.iterdir()):
+            return None
+    except OSError as error:
+        raise ConfigError(
+            f"run folder '{folder}' cannot be read: {error.strerror}; choose another --run"
+        ) from error
     if not (folder / CONFIG_FILE).is_file():
         raise ConfigError(f"'{folder}' is not empty and not a run (no {CONFIG_FILE}); choose another --run")
     config = load_config(folder / CONFIG_FILE)
@@ -63,9 +70,13 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
     if config.init:
         existing_run(config.init)  # a wrong name is refused before anything is written
     config = dataclasses.replace(config, run=str(folder) if "/" in config.run else folder.name)
+    kept = (
+        config if stored is None else dataclasses.replace(config, port=stored.port)
+    )  # of one start, not the run
     try:
         (folder / LOGS).mkdir(parents=True, exist_ok=True)
-        save_config(folder / CONFIG_FILE, config)
+        os.close(lock_folder(folder, "run folder"))  # somebody's run: refused before anything is changed
+        save_config(folder / CONFIG_FILE, kept)
     except OSError as error:
         raise ConfigError(
             f"run folder '{folder}' cannot be written: {error.strerror}; choose another --run"

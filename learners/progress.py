@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sandlot.learners.schema import Flag, Source, Stream
-from sandlot.learners.store_read import Stored
+from sandlot.learners.store_read import Episode, Stored
 
 WINDOW = 50
 RATE_WINDOW_S = 5.0
@@ -42,6 +42,16 @@ class EpisodeTracker:
                 if flags & (ended | Flag.ABORTED):
                     total, length = 0.0, 0
             self._open[batch.stream] = (total, length)
+
+    def resume(self, past: Iterable[Episode]) -> None:
+        """Takes in the episodes that a run's store holds, without reading its steps."""
+        for episode in past:
+            if episode.ended and not episode.aborted:
+                self.episodes += 1
+                self.successes.append(episode.success)
+                self.returns.append(episode.total_reward)
+                self.lengths.append(episode.steps)
+            self._open[episode.stream] = (0.0, 0) if episode.ended else (episode.total_reward, episode.steps)
 
     def figures(self) -> dict[str, float]:
         """Means over the window; empty before the first episode."""

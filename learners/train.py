@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import pathlib
 import socket
 import threading
@@ -16,6 +17,7 @@ from sandlot.learners.prepare import LOGS, POLICY_FILE, SPOOL, STATUS_FILE, prep
 from sandlot.learners.process import Child, sandlot_argv
 from sandlot.learners.progress import read_status, write_status
 from sandlot.learners.report import write_report
+from sandlot.learners.store_file import lock_folder
 from sandlot.learners.view import View
 
 log = logging.getLogger(__name__)
@@ -112,9 +114,13 @@ def train(config: TrainConfig, stored: TrainConfig | None, stop: threading.Event
     """
     began_s = time.monotonic()
     folder, config = prepare(config, stored)
-    demo_steps = prepare_demos(folder, config)
-    (folder / STATUS_FILE).unlink(missing_ok=True)
-    finished = Supervisor(folder, config).run(stop)
+    held = lock_folder(folder / LOGS, "run's log folder")  # from now on, though the learner is not up yet
+    try:
+        demo_steps = prepare_demos(folder, config)
+        (folder / STATUS_FILE).unlink(missing_ok=True)
+        finished = Supervisor(folder, config).run(stop)
+    finally:
+        os.close(held)
     status = read_status(folder / STATUS_FILE)
     summary: dict[str, Any] = {
         "task": config.task,
