@@ -6,6 +6,7 @@ whose action is a bounded Box of floats. Either way the observation is `{"state"
 """
 
 import difflib
+import importlib
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -50,7 +51,7 @@ def make(
     """An env by task name.
 
     Args:
-        task: one of `tasks()`, or `gymnasium:ID`.
+        task: one of `tasks()`, `gymnasium:ID`, or `gymnasium:MODULE:ID` for an id that importing MODULE registers.
         cameras: cameras to observe; only Sandlot's own tasks have them.
         randomize: draw dynamics, latency and sensors from their declared ranges; own tasks only.
         mjcf: path of another arm to load; own tasks only.
@@ -225,8 +226,12 @@ def _check_own(env: Env, task: str) -> Env:
 def _make_id(task: str, id_: str, render: bool, kwargs: dict[str, Any]) -> Env:
     """`gymnasium.make`, with every complaint as one ConfigError."""
     try:
+        module, _, id_ = id_.rpartition(":")
+        if module:
+            importlib.import_module(module)
         spec = gym.spec(id_)
-        if spec.max_episode_steps is None and "max_episode_steps" not in kwargs:
+        limited = spec.max_episode_steps or "max_episode_steps" in kwargs or id_.startswith(NAMESPACE)
+        if not limited:  # Sandlot's own tasks truncate by themselves
             log.info(
                 "event=time_limit task=%s max_episode_steps=%d reason=none_registered",
                 task,
