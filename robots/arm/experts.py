@@ -8,6 +8,7 @@ from sandlot.robots import rotation
 from sandlot.robots.arm.spec import DOWN, ArmLimits, ArmReading
 
 OPEN, CLOSE = 1.0, -1.0
+TOUCH_N = 3.0  # more than the reading shows in free space, payload and sensor bias included
 
 
 def yaw_between(a: np.ndarray, b: np.ndarray) -> float:
@@ -63,7 +64,7 @@ def insert(reading: ArmReading, limits: ArmLimits) -> np.ndarray:
     if offset[2] > 0.001 and away < 0.002:
         height = -0.03
     elif away < 0.0015 and turn < 0.03:
-        height = -offset[2] - 0.005
+        height = -offset[2] - (0.001 if reading.force_n[2] > TOUCH_N else 0.005)
     else:
         height = 0.004 + min(away, 0.04)
     return towards(reading, limits, hole.position_m + (0, 0, height), fits)
