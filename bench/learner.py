@@ -1,4 +1,4 @@
-"""Critic steps a second of the learner: beside a plain scan, PyTorch, and with a busy actor on the same cores.
+"""Critic steps a second of the learner: beside a plain scan, PyTorch, and with a busy actor there too.
 
 `python -m bench.learner` prints the rows. All rivals take turns within one run, so a busy machine slows them
 alike; PyTorch lives in a process of its own. The bar for "with an actor beside" is PyTorch as it comes; a row
@@ -129,7 +129,9 @@ def update_gflop(cfg: AgentConfig) -> float:
     return cfg.batch_size * (cfg.utd * step + policy) / 1e9
 
 
-def row(figure: str, mine_s: float, against: str, other_s: float, runs: int, cfg: AgentConfig = CFG) -> dict:
+def row(
+    figure: str, mine_s: float, against: str, other_s: float, runs: int, *, cfg: AgentConfig = CFG
+) -> dict:
     """One line of the table from seconds per update."""
     mine, other = cfg.utd / mine_s, cfg.utd / other_s
     return {
@@ -178,7 +180,7 @@ def measure() -> list[dict]:
             "plain scan",
             took["plain"],
             ROUNDS,
-            SMALL,
+            cfg=SMALL,
         )
     )
     return rows

@@ -1,4 +1,4 @@
-"""RLPD's update written the straightforward way: what the learner's own update is measured and checked against.
+"""RLPD's update written the straightforward way: the learner's own is measured and checked against it.
 
 `jax.grad` of one batched network, every target critic evaluated, the drawn ones picked afterwards, the next
 action sampled inside the scan. It shares the agent's state, random keys and network definitions, so both give

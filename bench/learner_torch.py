@@ -1,7 +1,7 @@
 """RLPD's update in eager PyTorch, batched over the ensemble with fused Adam; a process of its own.
 
 `python -m bench.learner_torch` reads a number of updates a line from stdin and answers with the seconds they
-took. It is kept apart because PyTorch's threads spin while they wait, which would disturb what is measured beside.
+took. It is apart because PyTorch's threads spin while they wait, which disturbs what is measured beside.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """A trained policy as a file: numpy only, so an actor on a robot needs neither JAX nor the learner.
 
-The file is a safetensors file. Its metadata is readable JSON: the architecture, the EnvSpec it was trained for,
-and the version (how many times the learner had published).
+The file is a safetensors file. Its metadata is readable JSON: the architecture, the EnvSpec it was trained
+for, and the version (how many times the learner had published).
 """
 
 import dataclasses
@@ -77,8 +77,8 @@ class Policy:
             array = self.weights[name]
             if array.shape != shape or array.dtype != np.float32:
                 raise WeightsError(
-                    f"policy array '{name}' is {array.dtype}{list(array.shape)}, but task '{self.spec.task}' with "
-                    f"hidden layers {list(self.arch.hidden)} needs float32{list(shape)}; export the policy again"
+                    f"policy array '{name}' is {array.dtype}{list(array.shape)}, but task '{self.spec.task}' "
+                    f"with hidden layers {list(self.arch.hidden)} needs float32{list(shape)}; export it again"
                 )
             if not np.isfinite(array).all():
                 bad = int((~np.isfinite(array)).sum())
@@ -104,8 +104,9 @@ class Policy:
         """
         state = np.asarray(obs["state"], np.float32)
         if state.shape[-1:] != (self.spec.state_size,) or not np.isfinite(state).all():
+            bad = int((~np.isfinite(state)).sum())
             raise SpecError(
-                f"obs['state'] is {list(state.shape)} with {int((~np.isfinite(state)).sum())} numbers not finite; the "
+                f"obs['state'] is {list(state.shape)} with {bad} numbers not finite; the "
                 f"policy for task '{self.spec.task}' needs {self.spec.state_size} finite numbers"
             )
         mean, log_std = self.distribution(state)

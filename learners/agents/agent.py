@@ -1,4 +1,4 @@
-"""The three functions every agent has: `init`, `update`, and the two that turn a state into arrays and back."""
+"""What every agent has: `init`, `update`, and the two that turn a state into arrays and back."""
 
 import functools
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ def init(spec: EnvSpec, cfg: AgentConfig, seed: int) -> AgentState:
     """A fresh agent for envs of this spec; the same seed gives the same weights."""
     if spec.state_size == 0 or spec.images:
         raise ConfigError(
-            f"task '{spec.task}': agents learn from obs['state'] alone, but it has {spec.state_size} state numbers "
-            f"and cameras {sorted(spec.images)}; choose a task observed by state"
+            f"task '{spec.task}': agents learn from obs['state'] alone, but it has {spec.state_size} state "
+            f"numbers and cameras {sorted(spec.images)}; choose a task observed by state"
         )
     key_actor, key_critic, key_run = jax.random.split(jax.random.key(seed), 3)
     actor = networks.init_actor(key_actor, spec.state_size, spec.action_size, cfg)

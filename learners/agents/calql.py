@@ -1,4 +1,4 @@
-"""Cal-QL: pretraining that keeps the value of unseen actions low, but never below what was really returned."""
+"""Cal-QL: pretraining that keeps the value of unseen actions low, never below what was really returned."""
 
 import math
 

@@ -189,7 +189,7 @@ def bc(**changes: Any) -> AgentConfig:
 
 
 def wsrl(**changes: Any) -> AgentConfig:
-    """WSRL: Cal-QL on the offline data, a warm-up of the pretrained policy, then SAC at a high update ratio."""
+    """WSRL: Cal-QL on offline data, a warm-up of the pretrained policy, then SAC at a high update ratio."""
     warm: dict[str, Any] = {
         "algo": "wsrl",
         "utd": 4,

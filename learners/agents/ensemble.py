@@ -1,14 +1,14 @@
 """The critics' hot path: values, loss and gradients written out by hand, in groups that run side by side.
 
-On a CPU most of a SAC step's time is here. Three things make it faster than `jax.grad` of `networks.q_values`,
-to which the tests hold it equal:
+On a CPU most of a SAC step's time is here. Three things make it faster than `jax.grad` of
+`networks.q_values`, to which the tests hold it equal:
 
-* The ensemble is split into groups that do not depend on each other, so XLA runs one group's products beside
-  the other's element-wise passes instead of waiting at the end of every operation.
-* Sums over rows and columns are products with a vector, which XLA's CPU backend does several times faster than
-  it does reductions; LayerNorm and its gradient are rearranged so that only such sums remain.
-* The last hidden layer is never stored: the output layer, its gradients and LayerNorm's all follow from the
-  ReLU mask and the masked normalised activations.
+* The ensemble is split into groups that do not depend on each other, so XLA runs one group's products
+  beside the other's element-wise passes instead of waiting at the end of every operation.
+* Sums over rows and columns are products with a vector, which XLA's CPU backend does several times faster
+  than reductions; LayerNorm and its gradient are rearranged so that only such sums remain.
+* The last hidden layer is never stored: the output layer, its gradients and LayerNorm's all follow from
+  the ReLU mask and the masked normalised activations.
 
 E = critics of a group, B = samples, I = inputs of the first layer, H = hidden units.
 """

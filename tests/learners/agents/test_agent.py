@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.learners.agents.helpers import batch, small, spec
 
 from sandlot.learners import agents
 from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.schema import Entry, EnvSpec
-from tests.learners.agents.helpers import batch, small, spec
 
 ALL = ["rlpd", "serl", "sac", "bc", "wsrl"]
 

@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from bench import learner_plain
+from tests.learners.agents.helpers import batch, small, spec
+
 from sandlot.learners import agents
 from sandlot.learners.agents import ensemble, networks
-from tests.learners.agents.helpers import batch, small, spec
 
 
 def random_critics(cfg, seed=0):

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.learners.agents.helpers import small
 
 from sandlot.learners.agents import Transition, losses, networks
-from tests.learners.agents.helpers import small
 
 NEXT_Q = jnp.array([[1.0, 5.0, 3.0], [2.0, 4.0, 9.0]])  # two drawn critics, three samples
 LOGP = jnp.array([0.5, -0.5, 1.0])
