@@ -142,6 +142,7 @@ def fault_7_socket(injections: int = 2000, seed: int = 0) -> Row:
         with StepServer(store, _LOOPBACK, options=QUICK) as server:
             with StepClient(SPEC, "a", server.address, spool=f"{folder}/spool", options=QUICK) as client:
                 client.wait_ready()
+                hellos = client.status()["hellos"]
                 for _ in range(0, injections, 20):
                     with raw_peer(server.address) as peer:
                         for _ in range(20):
@@ -151,7 +152,7 @@ def fault_7_socket(injections: int = 2000, seed: int = 0) -> Row:
                         cut_off_ms.append((time.perf_counter() - begin_s) * 1e3)
                         violations += not isinstance(answer, wire.Refused)
                     sent = _send(client, sent, 3)
-                violations += not client.flush() or client.status()["hellos"] != 1
+                violations += not client.flush() or client.status()["hellos"] != hellos
                 stream = Stream("a", client.run)
         violations += damage(store.folder, {stream: sent})
     return row("7 damaged bytes, socket", injections, violations, cut_off_ms, "ms to cut off")

@@ -90,15 +90,14 @@ def row(fault: str, injections: int, violations: int, values: list[float], unit:
 
 
 class TcpProxy:
-    """Forwards bytes between an actor and a learner; can stop either direction, cut, delay and flip bits."""
+    """Forwards bytes between an actor and a learner; can stop either direction, cut, and be slow."""
 
     def __init__(self, target: str) -> None:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.stalled = {"up": False, "down": False}
-        self.flip_chance = 0.0
-        self._rng = random.Random(0)  # noqa: S311  reproducible, not secret
+        self.bytes_per_s = float("inf")
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -135,13 +134,10 @@ class TcpProxy:
 
     def _forward(self, name: str, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
+            while data := source.recv(16384):
                 while self.stalled[name]:
                     time.sleep(0.002)
-                if self._rng.random() < self.flip_chance:
-                    flipped = bytearray(data)
-                    flipped[self._rng.randrange(len(flipped))] ^= 1 << self._rng.randrange(8)
-                    data = bytes(flipped)
+                time.sleep(len(data) / self.bytes_per_s)
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 import numpy as np
 
-from sandlot.learners.errors import FrameError
+from sandlot.learners.errors import ConfigError, FrameError
 from sandlot.learners.schema import EnvSpec, Stream, check_steps, obs_dtype, step_dtype
 
 PROTOCOL = 1
@@ -160,6 +160,13 @@ def raw(array: np.ndarray) -> memoryview:
     return array.view(np.uint8).data if array.size else memoryview(b"")
 
 
+def owned(array: np.ndarray) -> np.ndarray:
+    """The array itself when nobody else can write to it, else a copy; read-only."""
+    array = array if array.base is None and array.flags.c_contiguous else array.copy()
+    array.flags.writeable = False
+    return array
+
+
 def encode(message: Message, *payloads: Buffer) -> list[Buffer]:
     """The frames of a message; the payloads are not copied."""
     return encode_raw(_ENCODER.encode(message), *payloads)
@@ -171,6 +178,16 @@ def encode_raw(header: bytes, *payloads: Buffer) -> list[Buffer]:
     for payload in payloads:
         crc = zlib.crc32(payload, crc)
     return [PREAMBLE.pack(MAGIC, PROTOCOL, crc) + header, *payloads]
+
+
+def check_sendable(message: Message, what: str) -> None:
+    """Raises ConfigError when the other end would refuse a message for its names or sizes."""
+    try:
+        decode(encode(message))
+    except FrameError as error:
+        raise ConfigError(
+            f"{what} cannot be sent: {error}; names are 1 to 64 of A-Z a-z 0-9 _ - ."
+        ) from error
 
 
 def decode(frames: Sequence[Buffer]) -> tuple[AnyMessage, Sequence[Buffer]]:

@@ -17,6 +17,7 @@ import zmq
 from sandlot.learners.errors import (
     BusyError,
     GapError,
+    RecordError,
     RefusedError,
     SandlotError,
     SpoolFullError,
@@ -28,7 +29,7 @@ from sandlot.learners.transport.address import DEFAULT_ADDRESS, check_address
 from sandlot.learners.transport.link import Link, Peer
 from sandlot.learners.transport.options import Options
 from sandlot.learners.transport.policy import Policy, PolicyInbox
-from sandlot.learners.wire import Batch, Layout
+from sandlot.learners.wire import Batch, Layout, Status, check_sendable, owned
 
 log = logging.getLogger(__name__)
 _DISK_RETRY_S = 0.5
@@ -70,12 +71,12 @@ class StepClient:
         check_address(address, keys)
         self._options, self.layout = options or Options(), Layout.of(spec)
         self.actor, self.run = actor, uuid.uuid4().hex[:16]
-        self._spool = (
-            Spool(spool, self.layout, segment_bytes=self._options.segment_bytes)
-            if spool
-            else MemorySpool(self.layout)
-        )
         peer = Peer(address, actor, self.run, dict(config or {}), keys)
+        check_sendable(peer.hello(0, spec), f"actor '{actor}' with config {config}")
+        segment_bytes = self._options.segment_bytes
+        self._spool = (
+            Spool(spool, self.layout, segment_bytes=segment_bytes) if spool else MemorySpool(self.layout)
+        )
         try:
             self._link = Link(peer, self._spool, PolicyInbox(architecture, check_weights), self._options)
         except BaseException:
@@ -113,7 +114,8 @@ class StepClient:
         if not len(steps):
             return
         check_steps(steps, finals, self.layout.spec)
-        batch = Batch(Stream(self.actor, self.run, env, agent), _own(steps), _own(finals))
+        self._check_size(steps)
+        batch = Batch(Stream(self.actor, self.run, env, agent), owned(steps), owned(finals))
         expected = self._next.get((env, agent), 0)
         if batch.first != expected:
             raise GapError(f"stream {batch.stream}: got step {batch.first}, but {expected} is next")
@@ -123,6 +125,14 @@ class StepClient:
             self._handover_bytes += batch.nbytes
         self._next[env, agent] = expected + len(steps)
         self._wake()
+
+    def _check_size(self, steps: np.ndarray) -> None:
+        limits = self._options
+        if len(steps) > limits.max_batch_steps or steps.nbytes > limits.max_batch_bytes:
+            raise RecordError(
+                f"a batch of {len(steps)} steps and {steps.nbytes} bytes exceeds 'max_batch_steps' = "
+                f"{limits.max_batch_steps} or 'max_batch_bytes' = {limits.max_batch_bytes}; send it in parts"
+            )
 
     def _make_room(self, nbytes: int) -> None:
         waiting = self._spool.used_bytes + self._handover_bytes + nbytes
@@ -150,7 +160,9 @@ class StepClient:
 
     def report(self, values: Mapping[str, float]) -> None:
         """Figures for the learner, sent with the next heartbeat."""
-        self._link.report = {k: float(v) for k, v in values.items()}
+        figures = {k: float(v) for k, v in values.items()}
+        check_sendable(Status(0, figures), "figures")
+        self._link.report = figures
 
     def status(self) -> dict[str, Any]:
         """State (connecting, ready, refused), what is unacknowledged, alarms and counters."""
@@ -281,10 +293,3 @@ class StepClient:
         """Makes steps that wait long survive a power cut; those acknowledged at once need no fsync here."""
         if len(self._spool) and now_s - self._link.progress_s > self._options.spool_sync_s:
             self._spool.sync()
-
-
-def _own(array: np.ndarray) -> np.ndarray:
-    """The array itself when nobody else can write to it, else a copy; read-only."""
-    owned = array if array.base is None and array.flags.c_contiguous else array.copy()
-    owned.flags.writeable = False
-    return owned

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import zmq
 
 from sandlot.learners.errors import FrameError
+from sandlot.learners.schema import EnvSpec, Stream
 from sandlot.learners.spool import MemorySpool, Record
 from sandlot.learners.transport.keys import secure_actor
 from sandlot.learners.transport.options import Options
@@ -39,6 +40,7 @@ from sandlot.learners.wire import (
 
 log = logging.getLogger(__name__)
 _WANT_S = 1.0
+_MAX_PATIENCE = 8
 _MESSAGES_A_TURN = 64
 _FATAL = {"spec", "config", "full", "record", "run"}
 
@@ -51,6 +53,10 @@ class Peer(NamedTuple):
     run: str
     config: Mapping[str, str]
     keys: Path | str | None
+
+    def hello(self, session: int, spec: EnvSpec, streams: tuple[Stream, ...] = ()) -> Hello:
+        """What this actor says first."""
+        return Hello(session, self.actor, self.run, spec, dict(self.config), streams)
 
 
 class Link:
@@ -73,7 +79,7 @@ class Link:
         self._session = self._welcomed = 0
         self._position = self._sent_end = 0
         self._in_flight: dict[int, int] = {}
-        self._flight_bytes = 0
+        self._flight_bytes, self._patience = 0, 1
         self._fresh: dict[int, Batch] = {}
         self._heard_s = self._hello_s = self._status_s = self.progress_s = self._want_s = 0.0
         self._lease_s: float | None = None
@@ -126,11 +132,11 @@ class Link:
             return
         if not self._heard_s:
             self._heard_s = now_s
-        if now_s - self._heard_s > self._options.peer_timeout_s:
+        timeout_s = self._options.peer_timeout_s * self._patience
+        if now_s - self._heard_s > timeout_s:
             self._reconnect(now_s)
-        stuck = self._in_flight and not self.alarm and now_s - self.progress_s > self._options.peer_timeout_s
-        if self.ready and stuck:
-            self.ready = False
+        if self.ready and self._in_flight and not self.alarm and now_s - self.progress_s > timeout_s:
+            self._lose_patience()
         if not self.ready:
             if now_s - self._hello_s > self._options.heartbeat_s:
                 self._hello(now_s)
@@ -148,10 +154,16 @@ class Link:
         if self.ready:
             log.warning("event=learner_lost address=%s", self._peer.address)
         self.counters["reconnects"] += 1
-        self.ready = False
+        self._lose_patience()
         self.socket.close()
         self.socket = self._connect()
         self._heard_s = now_s
+
+    def _lose_patience(self) -> None:
+        """Begins anew; waits longer next time, in case one batch takes longer than the timeout."""
+        self.ready = False
+        if self._in_flight:
+            self._patience = min(2 * self._patience, _MAX_PATIENCE)
 
     def _hello(self, now_s: float) -> None:
         self._hello_s = now_s
@@ -159,9 +171,7 @@ class Link:
         self.counters["hellos"] += 1
         streams = tuple(self._spool.streams[:4096])
         peer = self._peer
-        self._send(
-            Hello(self._session, peer.actor, peer.run, self._spool.layout.spec, dict(peer.config), streams)
-        )
+        self._send(peer.hello(self._session, self._spool.layout.spec, streams))
 
     def _handle(self, message: AnyMessage, payloads: Sequence[Buffer], now_s: float) -> None:
         if message.session != self._session and not (isinstance(message, Refused) and message.session == 0):
@@ -183,9 +193,12 @@ class Link:
             raise FrameError(f"a {type(message).__name__} is not for an actor")
 
     def _welcome(self, message: Welcome, now_s: float) -> None:
-        self._welcomed = message.session
-        self._release(message.cursors, now_s)
-        if trouble := self._mismatch(message):
+        self._welcomed, self.alarm = message.session, ""
+        trouble = self._other_run(message.learner_run)
+        if not trouble:
+            self._release(message.cursors, now_s)
+            trouble = self._lacking(message.cursors)
+        if trouble:
             self._give_up(trouble)
             return
         self._spool.bind(message.learner_run)
@@ -196,9 +209,9 @@ class Link:
         self._flight_bytes = self._position = 0
         self._want(now_s)
 
-    def _mismatch(self, message: Welcome) -> str:
-        """Why the spooled steps cannot go to this learner, or ''."""
-        run, where = message.learner_run, f"the learner at {self._peer.address}"
+    def _other_run(self, run: str) -> str:
+        """Why the steps cannot go to a learner of this run, or ''."""
+        where = f"the learner at {self._peer.address}"
         if self.learner_run and self.learner_run != run:
             return f"{where} is now run {run}, this actor is of run {self.learner_run}; start the actor anew"
         if len(self._spool) and self._spool.learner_run not in ("", run):
@@ -206,13 +219,17 @@ class Link:
                 f"the spool holds {self._spool.steps} steps for run {self._spool.learner_run}, but {where} "
                 f"is run {run}; start that run's learner once more, or delete the spool folder"
             )
-        for cursor in message.cursors:
+        return ""
+
+    def _lacking(self, cursors: tuple[Cursor, ...]) -> str:
+        """Which acknowledged steps the learner does not have any more, or ''."""
+        for cursor in cursors:
             stream, next_step = cursor.stream, cursor.next_step
             first = self._spool.first_step(stream)
             if first is not None and first > next_step:
                 return (
-                    f"{where} lacks steps {next_step} to {first - 1} of {stream}, which it had acknowledged: "
-                    "its run folder was replaced; restore it, or delete the spool folder"
+                    f"the learner at {self._peer.address} lacks steps {next_step} to {first - 1} of {stream} "
+                    "which it had acknowledged: its run folder was replaced; restore it, or delete the spool"
                 )
         return ""
 
@@ -261,7 +278,7 @@ class Link:
     def _release(self, cursors: tuple[Cursor, ...], now_s: float) -> None:
         for cursor in cursors:
             for record in self._spool.release(cursor.stream, cursor.next_step):
-                self.progress_s = now_s
+                self.progress_s, self._patience = now_s, 1
                 self.counters["acked_steps"] += record.length
                 self._flight_bytes -= self._in_flight.pop(record.number, 0)
                 self._fresh.pop(record.number, None)

@@ -14,7 +14,7 @@ from sandlot.learners.transport.committer import Committer, Sink
 from sandlot.learners.transport.options import Options
 from sandlot.learners.transport.router import Router
 from sandlot.learners.transport.sessions import Identity, Sessions
-from sandlot.learners.wire import Buffer, Weights, digest
+from sandlot.learners.wire import Buffer, Status, Weights, check_sendable, digest
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,9 @@ class StepServer:
         """Tells every actor these figures, such as how many steps were trained on."""
         self.check()
         with self._lock:
-            self._info = {**self._info, **values}
+            info = {**self._info, **{k: float(v) for k, v in values.items()}}
+            check_sendable(Status(0, info), "figures")
+            self._info = info
             self._router.tell(self._info)
 
     @property

@@ -1,12 +1,13 @@
 """Client and server over real sockets: delivery, weights, figures, refusals."""
 
 import contextlib
+import shutil
 import threading
 import time
 
 import numpy as np
 import pytest
-from bench.transport_rig import QUICK, SPEC, batch, damage, wait
+from bench.transport_rig import QUICK, SPEC, TcpProxy, batch, damage, wait
 
 from sandlot.learners.errors import (
     BusyError,
@@ -151,6 +152,37 @@ def test_leftovers_are_not_given_to_another_run(tmp_path):
             ):
                 client.wait_ready()
         assert store.last_seq == 0
+
+
+def test_a_run_folder_that_was_put_back_is_noticed(tmp_path):
+    with RunStore.open(tmp_path / "run", SPEC) as store, StepServer(store, LOOPBACK, options=QUICK) as server:
+        address = server.address
+        client = StepClient(SPEC, "a", address, spool=tmp_path / "spool", options=QUICK)
+        send(client, 0, 10)
+        assert client.flush()
+    shutil.copytree(tmp_path / "run", tmp_path / "old")
+    with RunStore.open(tmp_path / "run", SPEC) as store, StepServer(store, address, options=QUICK):
+        send(client, 10, 10)
+        assert client.flush()
+    send(client, 20, 10)
+    with RunStore.open(tmp_path / "old", SPEC) as store, StepServer(store, address, options=QUICK):
+        with pytest.raises(RefusedError, match="lacks steps 10 to 19 of .*its run folder was replaced"):
+            client.flush()
+        assert store.last_seq == 10
+    client.close()
+
+
+def test_a_slow_link_is_waited_for(store, server, tmp_path):
+    proxy = TcpProxy(server.address)
+    with StepClient(
+        SPEC, "a", proxy.address, spool=tmp_path / "spool", config={"n_step": "1"}, options=QUICK
+    ) as client:
+        client.wait_ready()
+        proxy.bytes_per_s = 300_000  # the batch takes about a second, three times the timeout
+        send(client, 0, 320)
+        assert client.flush(20)
+        assert damage(store.folder, {Stream("a", client.run): 320}) == 0
+    proxy.close()
 
 
 def test_send_takes_the_array_over(connect):
@@ -316,6 +348,24 @@ def test_after_a_refusal_send_says_so(connect):
     assert wait(lambda: client.status()["state"] == "refused") < 10
     with pytest.raises(RefusedError, match=r"config\.n_step"):
         send(client, 0, 5)
+
+
+def test_names_and_figures_that_cannot_be_sent_are_refused_at_once(connect, server, tmp_path):
+    for name in ("", "a/b", "x" * 65):
+        with pytest.raises(ConfigError, match=f"actor '{name}' with config .* cannot be sent"):
+            StepClient(SPEC, name, server.address, spool=tmp_path / "none")
+    with pytest.raises(ConfigError, match="figures cannot be sent"):
+        connect().report({f"figure{i}": 1.0 for i in range(300)})
+    with pytest.raises(ConfigError, match="figures cannot be sent"):
+        server.set_info({"x" * 100: 1.0})
+
+
+def test_a_batch_over_the_limits_is_refused_at_once(connect):
+    client = connect(options=Options(max_batch_steps=10))
+    with pytest.raises(RecordError, match="a batch of 11 steps .* 'max_batch_steps' = 10 .*send it in parts"):
+        send(client, 0, 11)
+    send(client, 0, 10)
+    assert client.flush()
 
 
 def test_options_must_make_sense():
