@@ -51,7 +51,7 @@ def make(
     """An env by task name.
 
     Args:
-        task: one of `tasks()`, `gymnasium:ID`, or `gymnasium:MODULE:ID` for an id that importing MODULE registers.
+        task: one of `tasks()`, `gymnasium:ID`, or `gymnasium:MODULE:ID` (importing MODULE registers ID).
         cameras: cameras to observe; only Sandlot's own tasks have them.
         randomize: draw dynamics, latency and sensors from their declared ranges; own tasks only.
         mjcf: path of another arm to load; own tasks only.

@@ -69,7 +69,7 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
         log.info("resuming run=%s", folder)
     if config.init:
         existing_run(config.init)  # a wrong name is refused before anything is written
-    config = dataclasses.replace(config, run=str(folder) if "/" in config.run else folder.name)
+    config = dataclasses.replace(config, run=config.run if "/" in config.run else folder.name)
     kept = (
         config if stored is None else dataclasses.replace(config, port=stored.port)
     )  # of one start, not the run
