@@ -6,7 +6,7 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 
-from sandlot.learners.errors import ConfigError
+from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.robots import rotation
 from sandlot.robots.arm.command import advance, executed
 from sandlot.robots.arm.spec import ArmLimits, ArmReading, ArmScene, Command, Pose
@@ -22,6 +22,12 @@ from sandlot.sim.render import Views
 CONTROL_HZ = 10.0
 SENSE_TICKS = 5  # the wrench is averaged over 10 ms, as a sensor's own filter would
 SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
+AUTORESET_OFF = int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+DIVERGED = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
 
 
 class SimArm:
@@ -61,6 +67,7 @@ class SimArm:
             raise ConfigError(
                 f"the arm does not fit into world '{world}': {' '.join(str(err).split())}"
             ) from err
+        self.model.opt.disableflags |= AUTORESET_OFF
         self.data = mujoco.MjData(self.model)
         self._bind()
         self._pictures = Views(self.model, self.data, cameras, image_px)
@@ -147,7 +154,17 @@ class SimArm:
         self._run(self._ticks - late - stale - SENSE_TICKS)
         self._run_sensing(SENSE_TICKS)
         self._run(stale)
+        self._check_finite()
         return done
+
+    def _check_finite(self) -> None:
+        """Raises SandlotError when the physics blew up: what it says from then on is not experience."""
+        bad = [w.name for w in DIVERGED if self.data.warning[w].number]
+        if bad:
+            raise SandlotError(
+                f"the simulation diverged at {self.data.time:.2f} s ({', '.join(bad)}); the episode is aborted. If "
+                "this happens often, look at the masses, gains and contacts of the model"
+            )
 
     def _in_ticks(self, seconds: float) -> int:
         return round(seconds / self.model.opt.timestep)

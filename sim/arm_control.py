@@ -21,11 +21,13 @@ from typing import NamedTuple
 import llvmlite.binding  # type: ignore[import-untyped]
 import mujoco
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import register_jitable
 
 from sandlot.learners.errors import ConfigError
+from sandlot.robots import rotation
 from sandlot.robots.rotation import clip_norm, log, mul, slerp
+from sandlot.sim.compiled import compiled
 
 Array = np.ndarray
 GRAM_DAMPING = 1e-6  # keeps J J^T invertible at a singularity
@@ -230,7 +232,7 @@ def _approach(reference: Array, goal: Array, share: float) -> None:
     reference[1:] = slerp(reference[1:], goal[1:], share)
 
 
-@njit(cache=True, nogil=True)
+@compiled(rotation)
 def run_ticks(loop: Loop, ticks: int, remaining: int) -> int:
     """Runs `ticks` of physics and control.
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import sandlot  # noqa: F401  registers the ids
-from sandlot.learners.errors import ConfigError
+from sandlot.learners.errors import ConfigError, SandlotError
 
 IDS = ["sandlot/ArmReach-v0", "sandlot/ArmPick-v0", "sandlot/ArmInsert-v0"]
 
@@ -142,3 +142,13 @@ def test_an_arm_that_cannot_be_used_is_one_clear_line(tmp_path, text, kwargs, me
     with pytest.raises(ConfigError, match=message) as caught:
         gym.make(IDS[1], mjcf=str(path), **kwargs).reset(seed=0)
     assert "\n" not in str(caught.value)
+
+
+def test_a_simulation_that_blew_up_is_not_experience():
+    env = gym.make("sandlot/ArmPick-v0")
+    env.reset(seed=0)
+    env.unwrapped.robot.data.qvel[:] = 1e12
+    with pytest.raises(SandlotError, match="the simulation diverged at"):
+        env.step(np.zeros(7, np.float32))
+    env.reset(seed=0)
+    env.step(np.zeros(7, np.float32))
