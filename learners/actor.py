@@ -94,6 +94,7 @@ class Actor:
         self.slowest_ms = 0.0  # the longest the loop spent on anything but the env and waiting
         self.faults = 0
         self.bad_actions = 0
+        self.handed_over = 0  # steps given to the transport
         self._viewer = _viewer(config, self.spec)
         self._reported_s = 0.0
         self._blocked = False
@@ -112,6 +113,7 @@ class Actor:
             try:
                 self.recorder.cut()
                 self._hand_over()
+                log.info("event=actor_stopped run=%s steps=%d", self.client.run, self.handed_over)
             finally:
                 self.close()
 
@@ -210,6 +212,7 @@ class Actor:
         while True:
             try:
                 self.client.send(steps, finals)
+                self.handed_over += len(steps)
                 self._blocked = False
                 return
             except SpoolFullError as error:

@@ -70,8 +70,11 @@ class RestartPolicy:
 class Child:
     """One supervised process; its output goes to a log file in the run folder."""
 
-    def __init__(self, name: str, argv: list[str], log_file: pathlib.Path, *, nice: int = 0) -> None:
-        self.name, self.argv, self.log_file, self.nice = name, argv, log_file, nice
+    def __init__(
+        self, name: str, argv: list[str], log_file: pathlib.Path, *, nice: int = 0, forever: bool = False
+    ) -> None:
+        """A process of its own; one that runs `forever` is also restarted when it ends without an error."""
+        self.name, self.argv, self.log_file, self.nice, self.forever = name, argv, log_file, nice, forever
         self.restarts = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._policy = RestartPolicy()
@@ -101,7 +104,7 @@ class Child:
         code = self.process.poll()
         if code is None:
             return None
-        if code in (0, USAGE_EXIT):
+        if code == USAGE_EXIT or (code == 0 and not self.forever):
             return code
         delay_s = self._policy.delay_s(now_s - self._started_s)
         self.process, self._start_at_s = None, now_s + delay_s

@@ -42,8 +42,8 @@ class Supervisor:
             "learner", learner_argv(folder, config, port), logs / "learner.log", nice=LEARNER_NICE
         )
         self.actors = [
-            Child(f"actor-{i}", actor_argv(folder, config, port, i), logs / f"actor-{i}.log")
-            for i in range(config.actors)
+            Child(name, actor_argv(folder, config, port, i), logs / f"{name}.log", forever=True)
+            for i, name in enumerate(f"actor-{i}" for i in range(config.actors))
         ]
 
     def run(self, stop: threading.Event) -> bool:
@@ -186,7 +186,7 @@ def free_port(host: str) -> int:
 
 def _path(folder: pathlib.Path) -> str:
     """A folder as `--run` takes it: always with a slash."""
-    return str(folder if folder.is_absolute() or len(folder.parts) > 1 else pathlib.Path(".") / folder)
+    return str(folder) if "/" in str(folder) else f"./{folder}"  # pathlib would drop the "./"
 
 
 def _actor_status(values: dict[str, Any], child: Child) -> dict[str, Any]:
