@@ -20,7 +20,15 @@ import numpy as np
 
 from sandlot.learners.errors import GapError, SpecError, StoreError
 from sandlot.learners.schema import EnvSpec, Source, Stream
-from sandlot.learners.store_file import FILE, Checkpointer, lock_folder, no_run, open_for_writing, transaction
+from sandlot.learners.store_file import (
+    FILE,
+    Checkpointer,
+    empty_log,
+    lock_folder,
+    no_run,
+    open_for_writing,
+    transaction,
+)
 from sandlot.learners.store_read import Episode, RunReader, Stored
 from sandlot.learners.wire import Batch, raw
 
@@ -94,7 +102,7 @@ class RunStore(RunReader):
         self._checkpointer.close()
         try:
             self.flush()
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            empty_log(self._db)
         finally:
             self._release()
 
@@ -162,7 +170,7 @@ class RunStore(RunReader):
                     self._insert_batch(row)
             self._seq = seq
             if self._checkpointer.committed(sum(b.nbytes for b in batches)):
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                empty_log(self._writer)
         return stored
 
     def _insert_batch(self, stored: Stored) -> None:

@@ -40,13 +40,14 @@ CREATE TABLE IF NOT EXISTS metrics(wall_s REAL NOT NULL, env_step INTEGER NOT NU
   value REAL) STRICT;
 CREATE TABLE IF NOT EXISTS events(wall_s REAL NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL) STRICT;
 """
+_BUSY_S = 1.0
 _IOERR = 10  # SQLITE_IOERR; the extended codes carry it in the low byte
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection in autocommit mode, usable from any thread."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30.0)
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA wal_autocheckpoint=0")
     return db
@@ -86,6 +87,12 @@ def open_for_writing(path: Path, spec: EnvSpec | None) -> sqlite3.Connection:
 def no_run(folder: Path | str) -> StoreError:
     """What to say about a folder without a run."""
     return StoreError(f"'{folder}' holds no run ({FILE} is missing); name a folder that `sandlot train` made")
+
+
+def empty_log(db: sqlite3.Connection) -> None:
+    """Folds the whole log into the file; when that fails the log stays, and no step is lost by it."""
+    with contextlib.suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def log_bytes(path: Path) -> int:

@@ -160,10 +160,10 @@ class Link:
         self._heard_s = now_s
 
     def _lose_patience(self) -> None:
-        """Begins anew; waits longer next time, in case one batch takes longer than the timeout."""
-        self.ready = False
-        if self._in_flight:
+        """Begins anew; waits longer next time, in case one message takes longer than the timeout."""
+        if self.ready:
             self._patience = min(2 * self._patience, _MAX_PATIENCE)
+        self.ready = False
 
     def _hello(self, now_s: float) -> None:
         self._hello_s = now_s

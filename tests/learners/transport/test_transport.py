@@ -182,6 +182,8 @@ def test_a_slow_link_is_waited_for(store, server, tmp_path):
         send(client, 0, 320)
         assert client.flush(20)
         assert damage(store.folder, {Stream("a", client.run): 320}) == 0
+        server.publish_weights(bytes(300_000), version=0, step=0)
+        assert wait(lambda: client.latest_weights() is not None, 20) < 20
     proxy.close()
 
 
