@@ -1,4 +1,4 @@
-"""SAC and RLPD: an update ratio's worth of critic steps as one scan, the policy's step after or among them."""
+"""SAC and RLPD: an update ratio's worth of critic steps as one scan, the policy's step after or in it."""
 
 import functools
 from typing import Any, NamedTuple

@@ -159,7 +159,7 @@ def test_damaged_bytes_never_crash_the_reader(place, value, cut):
 
 
 def test_an_actor_needs_no_jax():
-    code = "import sys; import sandlot.learners.policy; sys.exit(any(m in sys.modules for m in ('jax', 'optax')))"
+    code = "import sys; import sandlot.learners.policy; sys.exit('jax' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "src"}, check=False).returncode == 0
     )

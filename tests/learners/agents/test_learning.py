@@ -113,6 +113,7 @@ def test_rlpd_solves_a_sparse_task_from_ten_demonstrations():
     assert int(info["skipped"]) == 0
 
 
+@pytest.mark.slow  # compiles two large updates
 @pytest.mark.parametrize("retain", [False, True])
 def test_calql_pretraining_survives_going_online(retain):
     cfg = small(
