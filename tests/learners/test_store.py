@@ -1,5 +1,6 @@
 """The run store: committed once, in order, for good."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from bench.transport_rig import LAYOUT, SPEC, batch, damage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandlot.learners import store_file
 from sandlot.learners.errors import BusyError, DiskFullError, GapError, SpecError, StoreError
 from sandlot.learners.schema import Flag, Source, Stream
 from sandlot.learners.store import RunReader, RunStore
@@ -242,6 +244,23 @@ def test_the_log_is_folded_into_the_file(store):
     store.close()
     assert not os.path.exists(f"{store.path}-wal")
     assert damage(store.folder, {A: 5 * piece}) == 0
+
+
+def test_a_reader_that_holds_the_log_fails_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_file, "MAX_LOG_BYTES", 100_000)
+    monkeypatch.setattr(store_file, "_BUSY_S", 0.01)
+    with RunStore.open(tmp_path, SPEC) as store:
+        store.append([batch(0, 10, A)])
+        with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT COUNT(*) FROM steps").fetchone() == (10,)
+            for first in range(10, 500, 10):
+                store.append([batch(first, 10, A)])
+            assert store_file.log_bytes(store.path) > 100_000
+            assert reader.execute("SELECT COUNT(*) FROM steps").fetchone() == (10,)
+        store.append([batch(500, 10, A)])
+        assert store_file.log_bytes(store.path) < 100_000
+        assert damage(tmp_path, {A: 510}) == 0
 
 
 def test_a_closed_store_says_so(store):
