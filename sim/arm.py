@@ -162,8 +162,8 @@ class SimArm:
         bad = [w.name for w in DIVERGED if self.data.warning[w].number]
         if bad:
             raise SandlotError(
-                f"the simulation diverged at {self.data.time:.2f} s ({', '.join(bad)}); the episode is aborted. If "
-                "this happens often, look at the masses, gains and contacts of the model"
+                f"the simulation diverged at {self.data.time:.2f} s ({', '.join(bad)}); the episode is aborted. "
+                "If this happens often, look at the masses, gains and contacts of the model"
             )
 
     def _in_ticks(self, seconds: float) -> int:

@@ -15,7 +15,7 @@ import numba
 
 
 def compiled(*sources: ModuleType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: `njit` without the GIL, cached per content of `sources` (besides the function's own file)."""
+    """A decorator: `njit` without the GIL, cached per content of `sources` and of the function's own file."""
     digest = hashlib.sha256()
     for source in sources:
         digest.update(pathlib.Path(str(source.__file__)).read_bytes())

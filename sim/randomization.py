@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from sandlot.learners.errors import ConfigError
@@ -104,6 +105,7 @@ class Nominal:
     def __init__(self, model: Any, free_bodies: Sequence[int]) -> None:
         self._model = model
         self._free = list(free_bodies)
+        self._scratch = mujoco.MjData(model)
         self._saved = {name: getattr(model, name).copy() for name in NUMBERS}
 
     def apply(self, draw: Draw) -> None:
@@ -117,6 +119,8 @@ class Nominal:
         model.dof_damping[:] *= draw.joint_damping
         model.light_diffuse[:] *= draw.light
         model.cam_pos[:] += draw.camera_m
+        # The contact solver's weights follow from the masses; left as they were, a heavier cube is shot away.
+        mujoco.mj_setConst(model, self._scratch)
 
 
 NUMBERS = ("body_mass", "body_inertia", "geom_friction", "dof_damping", "light_diffuse", "cam_pos")
