@@ -162,7 +162,7 @@ class SimArm:
         bad = [w.name for w in DIVERGED if self.data.warning[w].number]
         if bad:
             raise SandlotError(
-                f"the simulation diverged at {self.data.time:.2f} s ({', '.join(bad)}); the episode is aborted. "
+                f"the simulation diverged at {self.data.time:.2f} s ({', '.join(bad)}); its episode is aborted. "
                 "If this happens often, look at the masses, gains and contacts of the model"
             )
 
