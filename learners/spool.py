@@ -48,7 +48,7 @@ class Spool(MemorySpool):
         self._live: dict[int, int] = {}
         self._fds: dict[int, int] = {}
         self._file = self._size = -1
-        self._unsynced = False
+        self._unsynced: set[int] = set()
         try:
             numbers = sorted(int(p.stem) for p in self.folder.glob("*.spool") if p.stem.isdigit())
             for number in numbers:
@@ -88,7 +88,7 @@ class Spool(MemorySpool):
         record = self._note(batch, nbytes, file=self._file, offset=self._size)
         self._live[self._file] = self._live.get(self._file, 0) + 1
         self._size += nbytes
-        self._unsynced = True
+        self._unsynced.add(self._file)
         return record
 
     def read(self, record: Record) -> Batch:
@@ -110,9 +110,9 @@ class Spool(MemorySpool):
 
     def sync(self) -> None:
         """Makes what was appended survive a power cut."""
-        if self._unsynced and self._file >= 0:
-            os.fsync(self._fds[self._file])
-            self._unsynced = False
+        for number in sorted(self._unsynced):
+            os.fsync(self._fds[number])
+            self._unsynced.discard(number)
 
     def close(self) -> None:
         """Closes the files and gives the folder free; deletes files without waiting records."""
@@ -133,7 +133,6 @@ class Spool(MemorySpool):
 
     def _new_file(self) -> None:
         """Starts a file; the old one keeps its descriptor for reading until all of it is acknowledged."""
-        self.sync()
         old, number = self._file, self._next_file
         fd = os.open(self._path(number), os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -155,6 +154,7 @@ class Spool(MemorySpool):
     def _delete(self, number: int) -> None:
         os.close(self._fds.pop(number))
         self._live.pop(number, None)
+        self._unsynced.discard(number)
         self._path(number).unlink(missing_ok=True)
 
     def _recover(self, number: int) -> None:
