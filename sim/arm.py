@@ -1,5 +1,6 @@
 """`SimArm`: the arm in MuJoCo behind the Robot protocol."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,8 @@ from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.randomization import Draw, Nominal, Randomization
 from sandlot.sim.render import Views
 
+log = logging.getLogger(__name__)
+
 CONTROL_HZ = 10.0
 SENSE_TICKS = 5  # the wrench is averaged over 10 ms, as a sensor's own filter would
 SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
@@ -28,6 +31,9 @@ DIVERGED = (
     mujoco.mjtWarning.mjWARN_BADQVEL,
     mujoco.mjtWarning.mjWARN_BADQACC,
 )
+
+# MuJoCo would write its warnings to MUJOCO_LOG.TXT in whatever folder this runs in.
+mujoco.set_mju_user_warning(lambda text: log.warning("event=mujoco_warning text=%r", text))
 
 
 class SimArm:
@@ -162,8 +168,8 @@ class SimArm:
         bad = [w.name for w in DIVERGED if self.data.warning[w].number]
         if bad:
             raise SandlotError(
-                f"the simulation diverged at {self.data.time:.2f} s ({', '.join(bad)}); its episode is aborted. "
-                "If this happens often, look at the masses, gains and contacts of the model"
+                f"the simulation diverged at {self.data.time:.2f} s ({', '.join(bad)}); its episode is "
+                "aborted. If this happens often, look at the masses, gains and contacts of the model"
             )
 
     def _in_ticks(self, seconds: float) -> int:
