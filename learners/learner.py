@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from sandlot.learners import checkpoint
+from sandlot.learners import checkpoint, compile_cache
 from sandlot.learners.config import TrainConfig, existing_run
 from sandlot.learners.errors import ConfigError, DiskFullError, SandlotError, StoreError
 from sandlot.learners.prepare import CHECKPOINTS, DEMOS_FOLDER, POLICY_FILE, STATUS_FILE, TENSORBOARD_FOLDER
@@ -239,6 +239,7 @@ def _init_checkpoint(run: str) -> checkpoint.Checkpoint:
 
 def run_learner(folder: pathlib.Path, config: TrainConfig, stop: threading.Event) -> bool:
     """Runs a learner until its run is finished (True) or stopped."""
+    compile_cache.enable()
     learner = Learner(folder, config, stop)
     learner.run()
     return learner.finished
