@@ -1,0 +1,59 @@
+"""The real actor with a stopwatch: `python -m bench.probed_actor OUT.npy`, then the flags of `sandlot actor`.
+
+One row a step: when it began (steady clock, s), what the loop spent on anything but the env and waiting (ms),
+how often the thread gave the processor up by itself meanwhile (0: whatever took long was the scheduler), and
+the episode. OUT is written when the actor ends.
+"""
+
+import logging
+import pathlib
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from sandlot.cli import parse
+from sandlot.learners.actor import Actor, ActorConfig
+from sandlot.learners.process import die_with_parent, stop_on_signals
+
+COLUMNS = ("began_s", "busy_ms", "waits", "episode")
+
+
+class ProbedActor(Actor):
+    """Notes each step."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.rows: list[tuple[float, float, int, int]] = []
+        self.episode = 0
+
+    def play_episode(self) -> None:
+        """The same, counted."""
+        self.episode += 1
+        super().play_episode()
+
+    def _step(self, obs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        began_s, before = time.monotonic(), resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        self.slowest_ms = 0.0
+        result = super()._step(obs)
+        waits = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+        self.rows.append((began_s, self.slowest_ms, waits, self.episode))
+        return result
+
+
+def main(argv: list[str]) -> None:
+    """Acts until stopped."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    die_with_parent()
+    actor = ProbedActor(parse(ActorConfig, argv[1:], prog="actor"), stop_on_signals())
+    try:
+        actor.run()
+    finally:
+        with pathlib.Path(argv[0]).open("wb") as file:
+            np.save(file, np.array(actor.rows, np.float64).reshape(-1, len(COLUMNS)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
