@@ -40,10 +40,12 @@ def _pair(serve: tuple[str, dict[str, Any]], call: tuple[str, dict[str, Any]]) -
     """Runs a serving and a calling process; returns what the caller measured."""
     address = _free_address()
     server = _start(serve[0], address, **serve[1])
+    caller = _start(call[0], address, **call[1])
     try:
-        output, _ = _start(call[0], address, **call[1]).communicate(timeout=120)
+        output, _ = caller.communicate(timeout=120)
         server.communicate(timeout=30)
     finally:
+        caller.kill()
         server.kill()
     return json.loads(output.splitlines()[-1])
 
