@@ -56,7 +56,7 @@ class ActorConfig:
     """
 
     task: tyro.conf.Positional[str]
-    learner: str = "127.0.0.1:5588"
+    learner: str = "127.0.0.1:5567"
     name: str = "actor-0"
     seed: int = 0
     env: EnvArgs = EnvConfig()
