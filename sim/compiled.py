@@ -5,13 +5,14 @@ file that may be inlined, so an edited rotation formula is never run in its old 
 """
 
 import hashlib
-import os
 import pathlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numba
+
+from sandlot.learners.cache import cache_folder
 
 
 def compiled(*sources: ModuleType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -22,19 +23,10 @@ def compiled(*sources: ModuleType) -> Callable[[Callable[..., Any]], Callable[..
 
     def compile_(function: Callable[..., Any]) -> Callable[..., Any]:
         before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(_root(before) / digest.hexdigest()[:16])
+        numba.config.CACHE_DIR = str(pathlib.Path(before or cache_folder("numba")) / digest.hexdigest()[:16])
         try:
             return numba.njit(cache=True, nogil=True)(function)
         finally:
             numba.config.CACHE_DIR = before
 
     return compile_
-
-
-def _root(chosen: str) -> pathlib.Path:
-    """Where caches go: as NUMBA_CACHE_DIR says, or the user's cache folder."""
-    if chosen:
-        return pathlib.Path(chosen)
-    return (
-        pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "sandlot" / "numba"
-    )
