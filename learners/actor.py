@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 
 from sandlot.learners import envs
-from sandlot.learners.config import EnvArgs, EnvConfig, Pace, Stale
+from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
 from sandlot.learners.errors import SandlotError, SpoolFullError
 from sandlot.learners.feed import PolicyFeed
 from sandlot.learners.pace import Pacer, allowance

@@ -4,17 +4,15 @@ import dataclasses
 import math
 import os
 import pathlib
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import tyro
 import yaml
 
 from sandlot.learners.agents.config import AgentConfig
+from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
 from sandlot.learners.errors import ConfigError
-
-Pace = Literal["learner", "realtime", "free"]
-Stale = Literal["continue", "stop"]
 
 CHANGEABLE = {
     "steps",
@@ -30,29 +28,6 @@ CHANGEABLE = {
     "demos_file",
 }
 """Fields that may differ when a run is resumed; every other one belongs to the run for good."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EnvConfig:
-    """Which env an actor steps.
-
-    Attributes:
-        cameras: cameras to observe with, e.g. `wrist side`; none means state only.
-        randomize: draw dynamics, latency and sensor noise anew at every reset.
-        mjcf: an MJCF file of another arm instead of the built-in one.
-    """
-
-    cameras: tuple[str, ...] = ()
-    randomize: bool = False
-    mjcf: str = ""
-
-    def kwargs(self) -> dict[str, Any]:
-        """Keyword arguments for `sandlot.learners.envs.make`, only those that were set."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if v}
-
-
-EnvArgs = Annotated[EnvConfig, tyro.conf.arg(name="")]
-"""An EnvConfig whose flags have no prefix: `--cameras`, not `--env.cameras`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sandlot.learners import envs
-from sandlot.learners.config import EnvConfig
+from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.recorder import Decision, Episode, EpisodeRecorder, Outcome
 from sandlot.learners.schema import EnvSpec, Source, Stream

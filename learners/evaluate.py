@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sandlot.learners import envs
-from sandlot.learners.config import EnvConfig
+from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError, SpecError
 from sandlot.learners.schema import EnvSpec
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from sandlot.learners.config import Pace
+from sandlot.learners.env_config import Pace
 
 POLL_S = 0.001
 PERIODS = 1000
@@ -35,7 +35,7 @@ class Pacer:
         """Returns when the next step may be taken, or when the actor is stopped.
 
         Args:
-            left: how many steps the learner's allowance still covers; asked for again and again while waiting.
+            left: how many steps the learner's allowance still covers; asked for again while waiting.
         """
         if self.pace == "realtime":
             self._wait_for_deadline()

@@ -13,7 +13,8 @@ from typing import Any
 
 from sandlot.learners import film, machine
 from sandlot.learners.chart import Series, line_chart
-from sandlot.learners.config import EnvConfig, load_config
+from sandlot.learners.config import load_config
+from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import SandlotError
 from sandlot.learners.evaluate import EvalConfig
 from sandlot.learners.policy import Policy

@@ -95,12 +95,14 @@ class EnvSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.action_size == 0:
             raise SpecError(f"task '{self.task}': the action has no entries; it needs at least one number")
         if any(min(s) <= 0 or len(s) != 3 for s in self.images.values()):
-            raise SpecError(f"task '{self.task}': image shapes {self.images} must be (height, width, channels) > 0")
+            raise SpecError(
+                f"task '{self.task}': image shapes {self.images} must be (height, width, channels) > 0"
+            )
         size = sum(math.prod(s) for s in self.images.values())
         if size > MAX_RECORD_BYTES or not math.isfinite(self.control_hz) or self.control_hz <= 0:
             raise SpecError(
-                f"task '{self.task}': {size} bytes of images (limit {MAX_RECORD_BYTES}) at {self.control_hz} Hz "
-                "cannot be used; lower the resolution or set a positive rate"
+                f"task '{self.task}': {size} bytes of images (limit {MAX_RECORD_BYTES}) at {self.control_hz} Hz; "
+                "lower the resolution or set a positive rate"
             )
         return self
 
@@ -155,7 +157,7 @@ class Stream(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True
 def check_steps(steps: np.ndarray, finals: np.ndarray, spec: EnvSpec) -> None:
     """Raises RecordError naming field, step, value and rule when a batch [n] breaks the schema."""
     rules = {
-        "step": np.arange(len(steps), dtype=np.uint64) + (steps["step"][0] if len(steps) else 0) == steps["step"],
+        "step": steps["step"] == np.arange(len(steps), dtype=np.uint64) + steps["step"][:1].sum(),
         "source": steps["source"] <= max(Source),
         "flags": (steps["flags"] < 2 * Flag.END) & _flags_agree(steps),
         "reward": np.isfinite(steps["reward"]),
@@ -182,7 +184,7 @@ def check_steps(steps: np.ndarray, finals: np.ndarray, spec: EnvSpec) -> None:
     ends = steps["step"][(steps["flags"] & Flag.END) != 0]
     if not np.array_equal(ends, finals["step"]):
         raise RecordError(
-            f"field 'finals' holds steps {finals['step'].tolist()[:4]}, but the ended steps are {ends.tolist()[:4]}; "
+            f"field 'finals' holds steps {finals['step'].tolist()[:4]}, ended are {ends.tolist()[:4]}; "
             "send the next observation of every ended step, and of no other"
         )
     if not np.isfinite(finals["state"]).all():

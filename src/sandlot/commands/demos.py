@@ -8,8 +8,8 @@ import tyro
 
 from sandlot.cli import parse, print_result
 from sandlot.learners import envs
-from sandlot.learners.config import EnvArgs, EnvConfig
 from sandlot.learners.demos import DemosConfig, record_demos, save_demos
+from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.store import RunStore
 
 
