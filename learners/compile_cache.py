@@ -13,6 +13,8 @@ import re
 
 import jax
 
+from sandlot.learners.cache import cache_folder
+
 VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 _CPU = re.compile(r"^(?:model name|flags|Features)\s*:.*$", re.MULTILINE)
 
@@ -26,8 +28,7 @@ def enable() -> None:
 
 def default_folder() -> pathlib.Path:
     """The user's cache folder for code compiled for this kind of processor: another might not run it."""
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    return cache / "sandlot" / f"compiled-{processor_digest()}"
+    return cache_folder(f"compiled-{processor_digest()}")
 
 
 def processor_digest() -> str:

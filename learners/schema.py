@@ -101,8 +101,8 @@ class EnvSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         size = sum(math.prod(s) for s in self.images.values())
         if size > MAX_RECORD_BYTES or not math.isfinite(self.control_hz) or self.control_hz <= 0:
             raise SpecError(
-                f"task '{self.task}': {size} bytes of images (limit {MAX_RECORD_BYTES}) at {self.control_hz} Hz; "
-                "lower the resolution or set a positive rate"
+                f"task '{self.task}': {size} bytes of images (limit {MAX_RECORD_BYTES}) at {self.control_hz} "
+                "Hz; lower the resolution or set a positive rate"
             )
         return self
 

@@ -1,7 +1,6 @@
 """`sandlot learner TASK`."""
 
 from sandlot.cli import parse
-from sandlot.learners.cache import keep_compiled_updates
 from sandlot.learners.config import TrainConfig
 from sandlot.learners.learner import DEFAULT_PORT, run_learner
 from sandlot.learners.prepare import prepare, prepare_demos, stored_config
@@ -12,7 +11,6 @@ from sandlot.presets import preset
 def main(argv: list[str]) -> int:
     """Learns until the run has its env steps."""
     die_with_parent()
-    keep_compiled_updates()
     stop = stop_on_signals()
     first = parse(TrainConfig, argv, prog="learner", default=preset(argv, port=DEFAULT_PORT))
     stored = stored_config(first.run, first.task)
