@@ -176,7 +176,7 @@ def _refuse_unknown(values: dict[str, Any], cls: Any, where: str) -> None:
 
 def refuse_changes(stored: TrainConfig, asked: TrainConfig) -> None:
     """Raises ConfigError when a resumed run is asked to change what belongs to it."""
-    old, new = msgspec.to_builtins(stored), msgspec.to_builtins(asked)
+    old, new = _flat(msgspec.to_builtins(stored)), _flat(msgspec.to_builtins(asked))
     changed = [
         f"{k}: {old[k]} != {new[k]}" for k in old if k not in CHANGEABLE | {"run"} and old[k] != new[k]
     ]
@@ -185,3 +185,12 @@ def refuse_changes(stored: TrainConfig, asked: TrainConfig) -> None:
             f"run '{stored.run}' was started with other settings ({'; '.join(changed)}); "
             "leave those flags out to resume it, or choose another --run"
         )
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings by dotted name: `agent.tau`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = _flat(value) if isinstance(value, dict) else {}
+        flat |= {f"{name}.{key}": v for key, v in inner.items()} if inner else {name: value}
+    return flat

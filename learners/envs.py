@@ -244,6 +244,8 @@ def _make_id(task: str, id_: str, render: bool, kwargs: dict[str, Any]) -> Env:
         raise ConfigError(f"task '{task}' needs a package that is not installed: {_one_line(err)}") from err
     except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv) as err:
         raise ConfigError(_unknown(task)) from err
+    except ModuleNotFoundError as err:
+        raise ConfigError(f"task '{task}': {err}; install it, or put its folder on PYTHONPATH") from err
     except (gym.error.Error, TypeError, ImportError) as err:
         raise ConfigError(
             f"task '{task}' with {kwargs or 'no settings'} cannot be made: {_one_line(err)}"

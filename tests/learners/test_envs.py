@@ -141,3 +141,18 @@ def test_own_names_follow_the_registered_ids_and_the_newest_version_wins(monkeyp
         id_ = f"sandlot/TestOnlyThing-v{version}"
         monkeypatch.setitem(gym.registry, id_, EnvSpec(id_, "nowhere:Nothing"))
     assert envs.tasks() == names | {"test_only_thing": "sandlot/TestOnlyThing-v10"}
+
+
+def test_a_module_registers_its_own_ids(monkeypatch, tmp_path):
+    lines = (
+        "import gymnasium as gym",
+        "from gymnasium.envs.classic_control import PendulumEnv",
+        "gym.register('TestOnlyMine-v0', PendulumEnv, max_episode_steps=7)",
+    )
+    (tmp_path / "test_only_module.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    env = envs.make("gymnasium:test_only_module:TestOnlyMine-v0")
+    assert envs.env_spec(env).max_episode_steps == 7
+    gym.registry.pop("TestOnlyMine-v0")
+    with pytest.raises(ConfigError, match="No module named 'test_only_other'; .*PYTHONPATH"):
+        envs.make("gymnasium:test_only_other:Mine-v0")
