@@ -21,6 +21,7 @@ from sandlot.learners.schema import EnvSpec
 from sandlot.learners.store import RunStore
 from sandlot.learners.store_file import lock_folder
 from sandlot.learners.store_read import RunReader
+from sandlot.learners.transport.address import check_address
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,10 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
         refuse_changes(stored, config)
         log.info("resuming run=%s", folder)
     if config.init:
-        existing_run(config.init)  # a wrong name is refused before anything is written
+        existing_run(config.init)  # what cannot be used is refused before anything is written
+    check_address(f"tcp://{config.host}:{config.port}", config.keys or None)
+    if stored is None:
+        _spec(config)
     config = dataclasses.replace(config, run=config.run if "/" in config.run else folder.name)
     kept = (
         config if stored is None else dataclasses.replace(config, port=stored.port)
