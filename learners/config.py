@@ -4,7 +4,7 @@ import dataclasses
 import math
 import os
 import pathlib
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import tyro
@@ -13,6 +13,8 @@ import yaml
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
 from sandlot.learners.errors import ConfigError
+
+Preset = Literal["task", "rlpd", "serl", "sac", "bc", "wsrl"]
 
 CHANGEABLE = {
     "steps",
@@ -37,6 +39,8 @@ class TrainConfig:
     Attributes:
         task: what to learn: `arm_reach`, `arm_pick`, `arm_insert` or `gymnasium:<id>`.
         run: name of the folder under `runs/`, or a path; the task's name when empty.
+        preset: how to learn: `task` as suits it (config/train/TASK.yaml), or as published: `rlpd`, `serl`,
+            `sac`, `bc`, `wsrl`; `--agent.*` flags change single settings.
         seed: of everything random.
         steps: env steps to practise for, over all actors.
         demos: demonstrations to record with the task's scripted expert before the first step.
@@ -65,6 +69,7 @@ class TrainConfig:
 
     task: tyro.conf.Positional[str]
     run: str = ""
+    preset: Preset = "task"
     seed: int = 0
     steps: int = 20_000
     demos: int = 20

@@ -67,7 +67,7 @@ class Learner:
     @property
     def finished(self) -> bool:
         """All env steps are in, and all updates they earned are done."""
-        return self.trainer.env_steps >= self.config.steps and not self.trainer.due
+        return self.trainer.env_steps >= self.trainer.steps_wanted and not self.trainer.due
 
     def run(self) -> None:
         """Learns until finished or stopped; leaves a checkpoint and the policy file."""
@@ -132,7 +132,7 @@ class Learner:
         done = trainer.updates + int(trainer.ratio.forfeited)
         left = lead_allowance(trainer.env_steps, done, self.config.max_lead_steps, trainer.ratio.cfg)
         actors = max(1, len(self.server.status()["actors"]))
-        missing = self.config.steps - trainer.env_steps
+        missing = trainer.steps_wanted - trainer.env_steps
         wanted = max(missing, actors) if missing > 0 else 0  # one each, or nobody takes the last
         known = {f"known.{run}": float(steps) for run, steps in self._known.values()}
         info = {

@@ -88,15 +88,18 @@ class Trainer:
         return cfg.offline_steps - self.offline_updates if cfg.algo in OFFLINE_ALGOS else 0
 
     @property
+    def steps_wanted(self) -> int:
+        """Env steps of the run; none for a clone, which does not practise."""
+        return 0 if self.config.agent.algo == "bc" else self.config.steps
+
+    @property
     def due(self) -> bool:
         """Whether an update is owed: data is there and the contract asks for it."""
         if self.replay.valid == 0:
             return False
         if self.offline_left > 0:
             return True
-        if self.config.agent.algo == "bc":  # a clone does not practise
-            return False
-        mine = min(self.env_steps, self.config.steps)  # what actors send beyond is kept, not paid for
+        mine = min(self.env_steps, self.steps_wanted)  # what actors send beyond is kept, not paid for
         self.ratio.allow(max(mine, self.ratio.env_steps))
         return self.ratio.granted > self.updates
 

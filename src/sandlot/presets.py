@@ -1,4 +1,4 @@
-"""Settings that suit each task, from `config/train/TASK.yaml`; flags override them."""
+"""Settings that suit each task, from `config/train/TASK.yaml`, or as published; flags override them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from sandlot.learners.agents.config import PRESETS
+from sandlot.learners.agents.config import preset as agent_preset
 from sandlot.learners.config import TrainConfig, from_dict
 
 
@@ -16,4 +18,18 @@ def preset(argv: Sequence[str], **changes: Any) -> TrainConfig:
     file = resources.files("sandlot") / "config" / "train" / f"{task.replace(':', '-')}.yaml"
     values = yaml.safe_load(file.read_text()) if file.is_file() else {"demos": 0} if ":" in task else {}
     config = from_dict({"task": task, **values}, where=f"preset {file.name}")
+    named = _value_of("--preset", argv)
+    if named in PRESETS:
+        agent = agent_preset(named)
+        config = dataclasses.replace(config, agent=agent, update_ratio=float(agent.utd))
     return dataclasses.replace(config, **changes)
+
+
+def _value_of(flag: str, argv: Sequence[str]) -> str:
+    """What follows a flag on a command line, '' without it."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word == flag:
+            return following
+        if word.startswith(f"{flag}="):
+            return word.removeprefix(f"{flag}=")
+    return ""
