@@ -1,6 +1,7 @@
 """Settings that suit each task, from `config/train/TASK.yaml`, or as published; flags override them."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -27,7 +28,7 @@ def preset(argv: Sequence[str], **changes: Any) -> TrainConfig:
 
 def _value_of(flag: str, argv: Sequence[str]) -> str:
     """What follows a flag on a command line, '' without it."""
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in itertools.pairwise([*argv, ""]):
         if word == flag:
             return following
         if word.startswith(f"{flag}="):
