@@ -165,7 +165,9 @@ def from_dict(values: dict[str, Any], *, where: str) -> TrainConfig:
     """Builds a TrainConfig from plain values, refusing unknown names."""
     _refuse_unknown(values, TrainConfig, where)
     try:
-        return msgspec.convert(values, TrainConfig)
+        config = msgspec.convert(values, TrainConfig)
+        parts = {"env": dataclasses.replace(config.env), "agent": dataclasses.replace(config.agent)}
+        return dataclasses.replace(config, **parts)  # msgspec leaves defaults to the class: write them down
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from error
 

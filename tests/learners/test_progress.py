@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from sandlot.learners.progress import EpisodeTracker, Rate, read_status, write_status
+from sandlot.learners.schema import Entry, EnvSpec, Flag, Source, Stream, obs_dtype, step_dtype
+from sandlot.learners.store import RunStore
+from sandlot.learners.wire import Batch
+
+SPEC = EnvSpec("t", (Entry("x", 1),), {}, (Entry("u", 1),), 10.0, 4)
+END, DONE, LIMIT, WIN, FAULT = Flag.END, Flag.TERMINATED, Flag.TRUNCATED, Flag.SUCCESS, Flag.ABORTED
+
+
+def batch(stream, first, rows):
+    """Steps from (episode, reward, flags)."""
+    steps = np.zeros(len(rows), step_dtype(SPEC))
+    steps["step"] = first + np.arange(len(rows))
+    for i, (episode, reward, flags) in enumerate(rows):
+        steps[i]["episode"], steps[i]["reward"], steps[i]["flags"] = episode, reward, flags
+    steps["discount"] = (steps["flags"] & DONE) == 0
+    ended = steps[(steps["flags"] & END) != 0]
+    finals = np.zeros(len(ended), obs_dtype(SPEC))
+    finals["step"] = ended["step"]
+    return Batch(stream, steps, finals)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Two streams: a won, a lost and an aborted episode, one cut by a kill, one still open."""
+    with RunStore.open(tmp_path / "run", SPEC) as store:
+        a, b = Stream("a", "1"), Stream("b", "2")
+        store.append([batch(a, 0, [(0, 1, 0), (0, 2, END | DONE | WIN), (1, 5, 0)])])
+        store.append([batch(b, 0, [(0, 7, END | FAULT), (1, 1, 0)]), batch(a, 3, [(1, 1, END | LIMIT)])])
+        store.append([batch(b, 2, [(1, 1, 0)])])
+        yield store
+
+
+def test_success_return_and_length_of_ended_episodes(store):
+    tracker = EpisodeTracker()
+    assert tracker.figures() == {}
+    tracker.add(store.read())
+    assert tracker.episodes == 2
+    assert tracker.figures() == {"success_50": 0.5, "return_50": (3 + 6) / 2, "episode_steps_50": 2.0}
+
+
+def test_a_resumed_tracker_goes_on_as_one_that_saw_every_step(store):
+    saw, resumed = EpisodeTracker(), EpisodeTracker()
+    saw.add(store.read())
+    resumed.resume(store.episodes())
+    for tracker in (saw, resumed):
+        more = store.append([batch(Stream("b", "2"), 3, [(1, 4, END | LIMIT)])]) or list(store.read(7, 1))
+        tracker.add(more)
+    assert (resumed.episodes, resumed.figures()) == (saw.episodes, saw.figures())
+    assert saw.figures()["return_50"] == pytest.approx((3 + 6 + 6) / 3)  # the open episode had 1 + 1 + 4
+
+
+def test_demonstrations_are_not_practice(tmp_path):
+    with RunStore.open(tmp_path / "run", SPEC) as store:
+        scripted = batch(Stream("demos", "d"), 0, [(0, 1, END | DONE | WIN)])
+        scripted.steps["source"] = Source.SCRIPT
+        tracker = EpisodeTracker()
+        tracker.add(store.append([scripted]))
+    assert tracker.episodes == 0
+
+
+def test_a_rate_is_over_the_last_five_seconds():
+    rate = Rate()
+    assert rate.update(0.0, 0) == 0.0
+    assert rate.update(2.0, 10) == 5.0
+    assert [rate.update(s, 10) for s in (4.0, 8.0, 14.0)][-1] == 0.0
+
+
+def test_a_status_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "status.json"
+    assert read_status(path) == {}
+    write_status(path, {"x": 1})
+    assert read_status(path) == {"x": 1}
+    path.write_text('{"x": ')
+    assert read_status(path) == {}
+    path.write_text("[1]")
+    assert read_status(path) == {}
