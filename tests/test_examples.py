@@ -11,10 +11,6 @@ import numpy as np
 import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
-SMALL = [
-    *("--agent.actor-hidden", "32", "32", "--agent.critic-hidden", "32", "32", "--agent.n-critics", "2"),
-    *("--agent.batch-size", "64", "--agent.utd", "8", "--checkpoint-s", "2", "--json"),
-]
 
 
 def play(name: str, *flags: str, cwd: pathlib.Path) -> str:
@@ -66,11 +62,14 @@ def test_read_run_exports_transitions(
     np.testing.assert_allclose(data["next_state"], data["state"] - 0.15 * data["action"], atol=1e-5)
 
 
-def test_own_expert_records_and_trains(tmp_path: pathlib.Path) -> None:
-    flags = ["--episodes", "8", "--run", "./reach", "--steps", "40", "--agent.algo", "bc"]
-    out = play("own_expert.py", *flags, "--agent.offline-steps", "400", *SMALL, cwd=tmp_path)
+def test_own_expert_records_and_a_policy_imitates_it(tmp_path: pathlib.Path) -> None:
+    flags = ["--run", "./reach", "--preset", "bc", "--agent.offline-steps", "2000", "--json"]
+    out = play("own_expert.py", "--episodes", "20", *flags, cwd=tmp_path)
     said, *_, last = out.splitlines()
-    assert said == "the expert succeeded in 8 of 8 episodes"
+    assert said == "the expert succeeded in 20 of 20 episodes"
     summary = json.loads(last)
     assert summary["finished"]
-    assert summary["demo_steps"] >= 8 * 3
+    assert summary["demo_steps"] >= 20 * 3
+    assert summary["success"] >= 0.35, (
+        "0.70 when this was written; an untrained policy reaches next to nothing"
+    )
