@@ -1,0 +1,99 @@
+"""The trainer by itself: no clock, no socket, the same bits whether or not it was stopped in between."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from bench.faults_resume import CAPACITY, SPEC, Twin, fault_15, played, practice
+from bench.system_rig import tiny
+
+from sandlot.learners import agents
+from sandlot.learners.agents.config import AgentConfig
+from sandlot.learners.errors import ConfigError
+from sandlot.learners.schema import Stream
+from sandlot.learners.store import RunStore
+from sandlot.learners.trainer import Trainer
+
+RLPD = (3, "rlpd", 1)
+
+
+@pytest.fixture
+def twin(tmp_path):
+    with contextlib.closing(Twin(tmp_path / "run", *RLPD)) as twin:
+        yield twin
+
+
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
+    pieces = [5, 20, 40, 1, 40]  # 212 steps with 90 rows for them: the ring goes round
+    whole = played(tmp_path / "whole", RLPD, pieces, stops=set(), times_ms=[])
+    parts = played(tmp_path / "parts", RLPD, pieces, stops={0, 2, 4}, times_ms=[])
+    assert whole == parts
+    assert {"actor.w0", "critic_opt.mu.w0", "rng", "drawn", "losses", "counters"} <= whole.keys()
+    other = played(tmp_path / "other", (4, "rlpd", 1), pieces, stops=set(), times_ms=[])
+    assert whole != other  # the comparison can fail
+
+
+@pytest.mark.slow
+def test_every_agent_resumes_with_the_same_bits():
+    assert fault_15(12, seed=1)["violations"] == 0
+
+
+def test_resuming_reads_no_more_steps_than_the_replay_holds(tmp_path):
+    twin = Twin(tmp_path / "run", *RLPD)
+    for first in range(0, 400, 40):
+        twin.feed(first, 40)
+    twin.trainer.save()
+    twin.close()
+
+    class Counting(RunStore):
+        steps_read = 0
+
+        def read(self, *arguments):
+            for stored in super().read(*arguments):
+                self.steps_read += len(stored.steps)
+                yield stored
+
+    with Counting(tmp_path / "run", SPEC) as store:
+        again = Trainer(tmp_path / "run", twin.config, store, pinned_seq=30)
+        again.close()
+        assert store.last_seq == 830 and store.steps_read <= CAPACITY + 30
+        assert again.env_steps == 800 and again.replay.cursor == 830
+
+
+def test_updates_follow_the_contract_and_no_data_means_none(twin):
+    assert not twin.trainer.due  # demonstrations alone owe nothing to an agent that practises
+    twin.feed(0, 5)
+    assert (twin.trainer.env_steps, twin.trainer.updates) == (10, 0)  # the first 10 earn nothing
+    twin.feed(5, 10)
+    assert (twin.trainer.env_steps, twin.trainer.updates) == (30, 20)  # one each after them, two a call
+
+
+def test_a_policy_gets_a_number_only_when_it_can_be_published(twin):
+    assert [twin.trainer.policy().version for _ in range(2)] == [0, 1]
+    good = twin.trainer.state
+    bad = {name: np.full_like(array, np.nan) for name, array in good.actor.items()}
+    twin.trainer.state = good._replace(actor=bad)
+    with pytest.raises(ValueError, match="not finite"):
+        twin.trainer.policy()
+    twin.trainer.state = good
+    assert twin.trainer.policy().version == 2
+
+
+def test_other_weights_may_be_taken_without_their_counters(twin, tmp_path):
+    with contextlib.closing(Twin(tmp_path / "other", 9, "rlpd", 1)) as other:
+        other.feed(0, 20)
+        other.trainer.save()
+    from sandlot.learners import checkpoint
+
+    saved = checkpoint.load_latest(tmp_path / "other" / "checkpoints")
+    twin.trainer.start_from(saved)
+    assert np.array_equal(agents.state_to_arrays(twin.trainer.state)["actor.w0"], saved.arrays["actor.w0"])
+    assert twin.trainer.updates == 0 and int(twin.trainer.state.step) == 0
+
+
+def test_an_agent_that_learns_from_data_first_needs_some(tmp_path):
+    agent = AgentConfig(algo="bc", actor_hidden=(4,))
+    with RunStore.open(tmp_path, SPEC) as store:
+        store.append([practice(0, 5, Stream("a", "r"))])
+        with pytest.raises(ConfigError, match="give --demos"):
+            Trainer(tmp_path, tiny(agent=agent), store, pinned_seq=0)

@@ -1,0 +1,27 @@
+"""A few injections of every fault of whole processes; `make faults` does a hundred of each."""
+
+import os
+import pathlib
+
+import pytest
+from bench import faults_system
+
+ROOT = pathlib.Path(__file__).parents[2]
+QUICK = {
+    "fault_1": 1,
+    "fault_2": 1,
+    "fault_3": 2,
+    "fault_21": 3,
+    "fault_22_processes": 4,
+    "fault_23_processes": 4,
+}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_no_promise_is_broken(name, monkeypatch):
+    monkeypatch.chdir(ROOT)  # the stopwatch's actor is `python -m bench.probed_actor`
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
+    row = getattr(faults_system, name)(QUICK[name], seed=7)
+    assert row["violations"] == 0, row
+    assert row["injections"] == QUICK[name]
+    assert 0 < row["p50"] <= row["max"]
