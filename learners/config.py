@@ -166,7 +166,10 @@ def from_dict(values: dict[str, Any], *, where: str) -> TrainConfig:
     _refuse_unknown(values, TrainConfig, where)
     try:
         config = msgspec.convert(values, TrainConfig)
-        parts = {"env": dataclasses.replace(config.env), "agent": dataclasses.replace(config.agent)}
+        parts: dict[str, Any] = {
+            "env": dataclasses.replace(config.env),
+            "agent": dataclasses.replace(config.agent),
+        }
         return dataclasses.replace(config, **parts)  # msgspec leaves defaults to the class: write them down
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from error

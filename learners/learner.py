@@ -8,10 +8,11 @@ from typing import Any
 
 from sandlot.learners import checkpoint, compile_cache
 from sandlot.learners.config import TrainConfig, existing_run
-from sandlot.learners.errors import ConfigError, DiskFullError, SandlotError, StoreError
-from sandlot.learners.prepare import CHECKPOINTS, DEMOS_FOLDER, POLICY_FILE, STATUS_FILE, TENSORBOARD_FOLDER
+from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.prepare import CHECKPOINTS, DEMOS_FOLDER, STATUS_FILE, TENSORBOARD_FOLDER
 from sandlot.learners.progress import EpisodeTracker, Rate, write_status
 from sandlot.learners.ratio import lead_allowance
+from sandlot.learners.saver import ELAPSED_KEY, Saver
 from sandlot.learners.store import RunStore
 from sandlot.learners.store_read import RunReader
 from sandlot.learners.tensorboard import ScalarWriter
@@ -24,7 +25,7 @@ DEFAULT_PORT = 5567
 IDLE_S = 0.002
 STATUS_S = 0.25
 METRICS_S = 2.0
-PINNED_KEY, ELAPSED_KEY = "pinned_seq", "elapsed_s"
+PINNED_KEY = "pinned_seq"
 
 
 class Learner:
@@ -57,6 +58,7 @@ class Learner:
         # that the learner before this one had committed and not told it of
         self._known = {e.stream.actor: (e.stream.run, self.store.next_step(e.stream)) for e in past}
         self._alarms: dict[str, str] = {}
+        self._saver = Saver(folder, self.store, keep=config.keep_checkpoints)
         self._publish()
 
     @property
@@ -101,12 +103,15 @@ class Learner:
         if self._every("metrics", METRICS_S):
             self._write_metrics()
         if self._every("checkpoint", self.config.checkpoint_s):
-            self._save()
+            self._saver.offer(self.trainer.snapshot(), self.policy, self.elapsed_s)
 
     def close(self) -> None:
-        """Saves and gives everything back."""
+        """Saves the last weights and gives everything back."""
         self._write_metrics()
-        self._save()
+        self._publish()
+        self._saver.finish()
+        self._saver.offer(self.trainer.snapshot(), self.policy, self.elapsed_s)
+        self._saver.close()
         self.server.close()
         self.trainer.close()
         self._tensorboard.close()
@@ -147,17 +152,6 @@ class Learner:
 
     # ---- what is written down ----------------------------------------------------------------------------
 
-    def _save(self) -> None:
-        """A checkpoint and the policy file; a full disk raises the alarm and training goes on."""
-        try:
-            self.trainer.save()
-            self.policy.save(self.folder / POLICY_FILE)
-            self.store.set_meta(ELAPSED_KEY, self.elapsed_s)
-            self._alarms.pop("disk", None)
-        except (DiskFullError, StoreError) as error:
-            self._alarms["disk"] = str(error)
-            log.error("event=checkpoint_failed error=%r", str(error))
-
     def _figures(self) -> dict[str, float]:
         now_s, trainer = time.monotonic(), self.trainer
         return {
@@ -182,7 +176,7 @@ class Learner:
     def _write_status(self, state: str) -> None:
         server, steps = self.server.status(), self.trainer.env_steps
         figures = self._figures()
-        alarms = [*self._alarms.values(), *([server["alarm"]] if server["alarm"] else [])]
+        alarms = [a for a in (*self._alarms.values(), self._saver.alarm, server["alarm"]) if a]
         left = max(0, self.config.steps - steps)
         rate = figures["env_steps_per_s"]
         status: dict[str, Any] = {

@@ -7,7 +7,7 @@ for bit, whether or not it was stopped and resumed in between.
 import logging
 import pathlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,6 +27,14 @@ log = logging.getLogger(__name__)
 
 OFFLINE_ALGOS = ("wsrl", "bc")
 """Agents that learn from what is pinned (demonstrations, an earlier run) before they practise."""
+
+
+class Snapshot(NamedTuple):
+    """What a checkpoint holds: the update count, named arrays, and JSON-able facts."""
+
+    updates: int
+    arrays: dict[str, np.ndarray]
+    meta: dict[str, Any]
 
 
 class Trainer:
@@ -149,20 +157,21 @@ class Trainer:
 
     # ---- checkpoints -------------------------------------------------------------------------------------
 
-    def save(self, extra: dict[str, Any] | None = None) -> None:
-        """Writes a checkpoint that a new Trainer continues from bit for bit."""
+    def snapshot(self) -> "Snapshot":
+        """All that a new Trainer needs to continue bit for bit, copied out."""
         meta = {
             "updates": self.updates,
             "offline_updates": self.offline_updates,
             "version": self.version,
             "ratio": self.ratio.state(),
             "prefetch": self._prefetch.state(),
-            **(extra or {}),
         }
-        arrays = agents.state_to_arrays(self.state)
-        checkpoint.save(
-            self.folder / CHECKPOINTS, self.updates, arrays, meta, keep=self.config.keep_checkpoints
-        )
+        return Snapshot(self.updates, agents.state_to_arrays(self.state), meta)
+
+    def save(self) -> None:
+        """Writes a checkpoint, and waits for the disk."""
+        updates, arrays, meta = self.snapshot()
+        checkpoint.save(self.folder / CHECKPOINTS, updates, arrays, meta, keep=self.config.keep_checkpoints)
 
     def close(self) -> None:
         """Ends the prefetching thread."""

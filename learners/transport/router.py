@@ -97,7 +97,7 @@ class Router:
             self._socket.bind(address)
         except zmq.ZMQError as error:
             raise BusyError(
-                f"cannot listen on '{address}': {error}; give another one with --address"
+                f"cannot listen on '{address}': {error}; choose another one with --port"
             ) from error
 
     def start(self, committer: Committer) -> None:
