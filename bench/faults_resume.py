@@ -81,7 +81,7 @@ class Twin:
             trainer.updates,
             trainer.offline_updates,
             trainer.ratio.state(),
-            trainer._rng.bit_generator.state,
+            trainer._prefetch.state(),
         )
         return found | {"counters": repr(counters).encode(), "losses": b"".join(self.sampled)}
 

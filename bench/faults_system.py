@@ -1,8 +1,8 @@
 """Faults of whole runs; `make faults` finds every `fault_*` here.
 
-An injection costs, on a free 2-core machine: a killed learner (1) 9 s, a frozen one (2) 3 s, a killed actor (3)
-3 s, a resume (15) 1 s, 200 versions (21) 0.3 s, a second or a wrong start (22, 23) 1 to 2 s; a bad action (16)
-microseconds. All of them together take half an hour.
+An injection costs, on a free 2-core machine: a killed learner (1) 9 s, a frozen one (2) or a killed actor (3)
+3 s, a resume (15) 1 s, 200 versions (21) 0.3 s, a second or a wrong start (22, 23) 1 to 2 s; a bad action
+(16) microseconds. All of them together take half an hour.
 """
 
 from bench.faults_processes import fault_1, fault_2, fault_3, fault_21

@@ -54,9 +54,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("words", "parts"), WRONG, ids=lambda x: " ".join(x[:4]) if isinstance(x, list) else ""
-)
+@pytest.mark.parametrize(("words", "parts"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
 def test_one_clear_line(words, parts):
     line = refusal(*words)
     assert all(part in line for part in parts), line

@@ -328,7 +328,7 @@ def test_a_dead_thread_fails_the_learner_aloud(tmp_path):
 
 
 def test_addresses_that_cannot_be_used(server):
-    with pytest.raises(BusyError, match=f"cannot listen on '{server.address}'.*--address"):
+    with pytest.raises(BusyError, match=f"cannot listen on '{server.address}'.*--port"):
         StepServer(MemoryStore(SPEC), server.address)
     with pytest.raises(ConfigError, match="can be reached by others: make keys"):
         StepServer(MemoryStore(SPEC), "tcp://0.0.0.0:5567")
