@@ -71,14 +71,14 @@ class ArmTask(abc.ABC):
 
 
 class ArmReach(ArmTask):
-    """Bring the tool to a target pose: anywhere in 24 x 24 x 16 cm, turned by up to 0.5 rad."""
+    """Bring the tool to a target pose: anywhere in 24 x 24 x 16 cm, turned by up to 0.3 rad."""
 
     name = "arm_reach"
     max_steps = 40
     centre_m = (0.5, 0.0, 0.25)
     half_m = (0.12, 0.12, 0.08)
-    turn_rad = 0.5
-    within_m, within_rad = 0.01, 0.1
+    turn_rad = 0.3
+    within_m, within_rad = 0.02, 0.15
     limits = ArmLimits(
         step_m=0.05,
         step_rad=0.2,
@@ -111,7 +111,7 @@ class ArmReach(ArmTask):
         return ArmScene(Pose(start + self.centre_m, DOWN.copy()), False, {"target": target})
 
     def success(self, reading: ArmReading) -> bool:
-        """Within 1 cm and 0.1 rad of the target."""
+        """Within 2 cm and 0.15 rad of the target."""
         near = np.linalg.norm(from_tool(reading, "target")) < self.within_m
         return bool(near and np.linalg.norm(turn_from_tool(reading, "target")) < self.within_rad)
 
