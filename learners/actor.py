@@ -20,6 +20,7 @@ from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
 from sandlot.learners.errors import SandlotError, SpoolFullError
 from sandlot.learners.feed import PolicyFeed
 from sandlot.learners.pace import Pacer, allowance
+from sandlot.learners.process import take_precedence
 from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.transport import Options, StepClient
@@ -76,6 +77,8 @@ class Actor:
     def __init__(self, config: ActorConfig, stop: threading.Event) -> None:
         """Makes the env and connects; raises what either refuses."""
         self.config, self.stop = config, stop
+        if config.pace == "realtime":
+            log.info("event=real_time_priority granted=%s", take_precedence())
         self.env = envs.make(config.task, **config.env.kwargs())
         self.spec = envs.env_spec(self.env)
         options = Options(spool_bytes=config.spool_mb * 1024 * 1024)

@@ -52,6 +52,18 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+def take_precedence() -> bool:
+    """Puts this thread, and those it starts, before all ordinary processes; False where that is not allowed.
+
+    Linux allows it to root, or up to `ulimit -r`. A control loop needs little time, but that at once.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (OSError, AttributeError):  # not permitted; not Linux
+        return False
+    return True
+
+
 @dataclasses.dataclass
 class RestartPolicy:
     """The wait before a restart: doubles from `first_s` to `most_s`, is `first_s` again after `calm_s`."""
