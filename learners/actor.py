@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 SEND_EVERY = 10
 """Steps handed over together when the env is faster than real time."""
 REPORT_S = 0.5
+WAITING_S = 10.0
 ENV_TRIES = 3
 NO_ACTION_S = 0.1
 SWITCH_INTERVAL_S = 0.0005
@@ -107,9 +108,7 @@ class Actor:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.freeze()
         try:
-            while not self.stop.is_set() and self.feed.policy is None:
-                self.client.check()
-                self.stop.wait(0.01)
+            self._wait_for_policy()
             while not self.stop.is_set():
                 self.play_episode()
         finally:
@@ -119,6 +118,17 @@ class Actor:
                 log.info("event=actor_stopped run=%s steps=%d", self.client.run, self.handed_over)
             finally:
                 self.close()
+
+    def _wait_for_policy(self) -> None:
+        """Returns with the first weights, or when stopped; says every now and then what it waits for."""
+        said_s = time.monotonic()
+        while not self.stop.is_set() and self.feed.policy is None:
+            self.client.check()
+            self.stop.wait(0.01)
+            if time.monotonic() - said_s > WAITING_S:
+                said_s = time.monotonic()
+                state = self.client.status()["state"]
+                log.warning("event=waiting_for_weights learner=%s link=%s", self.config.learner, state)
 
     def play_episode(self) -> None:
         """One episode, from reset to its end, a fault or a stop."""
