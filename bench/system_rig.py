@@ -128,7 +128,7 @@ class Rig:
         self.close()
 
     def probed(self) -> np.ndarray:
-        """What the stopwatch noted, [n, 4]; after the actor ended."""
+        """What the stopwatch noted, [n, 5]; after the actor ended."""
         return np.asarray(np.load(self.probe_file))
 
 
