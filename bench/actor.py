@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.probed_actor import COLUMNS
 from bench.system_rig import Rig
 from sandlot.learners.config import TrainConfig
 from sandlot.presets import preset
@@ -45,24 +46,15 @@ def measure() -> list[dict[str, Any]]:
                 empty.terminate()
                 lines = empty.communicate()[0].splitlines()[:-1]
         probe, beside = rig.probed(), np.array([float(line) for line in lines])
-    empty_rows = np.stack([beside, 0 * beside, 0 * beside, 0 * beside], axis=1)
+    empty_rows = np.stack([beside, *(0 * beside for _ in COLUMNS[1:])], axis=1)
     rows = []
     for name, span in spans.items():
         here, there = within(probe, span), within(empty_rows, span)
         own_ms, idle_ms = p99_jitter_ms(here), p99_jitter_ms(there)
         rows += [
             row(f"actor_jitter_p99_learner_{name}", own_ms, "bar", 5.0, len(here)),
-            row(
-                f"actor_jitter_p99_learner_{name}_vs_empty",
-                own_ms,
-                "empty loop beside it",
-                idle_ms,
-                len(here),
-            ),
-            row(
-                f"actor_busy_p99_learner_{name}", float(np.percentile(here[:, 1], 99)), "bar", 1.0, len(here)
-            ),
-            row(f"actor_blocked_longest_learner_{name}", longest_wait_ms(here), "bar", 1.0, len(here)),
+            row(f"actor_jitter_p99_learner_{name}_beside", own_ms, "empty loop", idle_ms, len(here)),
+            row(f"actor_longest_call_learner_{name}", float(here[:, 4].max()), "bar", 1.0, len(here)),
         ]
     return rows
 
@@ -97,14 +89,6 @@ def p99_jitter_ms(rows: np.ndarray) -> float:
     """How far periods are from the nominal one; a reset between two episodes is not a period."""
     same = rows[1:, 3] == rows[:-1, 3]
     return float(np.percentile(np.abs(np.diff(rows[:, 0])[same] - PERIOD_S), 99) * 1e3)
-
-
-def longest_wait_ms(rows: np.ndarray) -> float:
-    """The longest the loop was busy in a step in which it also gave the processor up by itself.
-
-    A step in which it did not was interrupted by the scheduler at most: no call of it blocked.
-    """
-    return float(np.max(rows[rows[:, 2] > 0, 1], initial=0.0))
 
 
 def row(figure: str, value: float, against: str, other: float, runs: int) -> dict[str, Any]:

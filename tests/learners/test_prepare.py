@@ -3,8 +3,8 @@ import os
 import pytest
 from bench.system_rig import TASK, tiny
 
-from sandlot.learners.config import load_config
-from sandlot.learners.errors import BusyError, ConfigError
+from sandlot.learners.config import TrainConfig, load_config
+from sandlot.learners.errors import BusyError, ConfigError, SandlotError
 from sandlot.learners.prepare import CONFIG_FILE, DEMOS_FOLDER, prepare, prepare_demos, stored_config
 from sandlot.learners.store import RunReader
 from sandlot.learners.store_file import lock_folder
@@ -68,3 +68,29 @@ def test_the_port_of_one_start_is_not_the_runs(config):
     folder, resolved = prepare(config, None)
     _, started = prepare(tiny(run=config.run, port=5999), resolved)
     assert started.port == 5999 and load_config(folder / CONFIG_FILE).port == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"task": "gymnasium:Pendulun-v1"}, "did you mean"),
+        ({"task": "gymnasium:CartPole-v1"}, "continuous Box"),
+        ({"demos_file": "./nothing"}, "holds no run"),
+        ({"init": "./nothing"}, "no run at"),
+        ({"host": "192.0.2.1"}, "can be reached by others"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(changes, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(**{"task": "gymnasium:Pendulum-v1", "run": "./mine", **changes})
+    with pytest.raises(SandlotError, match=words):
+        prepare(config, None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_keeps_the_name_it_was_given_and_is_found_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder, config = prepare(TrainConfig(task="gymnasium:Pendulum-v1", run="./mine"), None)
+    assert folder.resolve() == tmp_path / "mine"
+    assert config.run == "./mine"
+    assert stored_config(config.run, config.task) == config
