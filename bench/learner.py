@@ -25,6 +25,12 @@ from sandlot.learners import agents
 from sandlot.learners.agents import AgentConfig, Transition
 
 ROUNDS, BUSY_ROUNDS = 15, 4
+NAMES = {
+    "plain": "plain scan, all targets",
+    "batched": "PyTorch eager, critics batched by baddbmm",
+    "modules": "PyTorch eager, one nn.Sequential a critic",
+    "passive": "PyTorch eager, critics batched by baddbmm, OMP_WAIT_POLICY=PASSIVE",
+}
 ACTOR = """
 import numpy as np
 rng = np.random.default_rng(0)
@@ -62,12 +68,12 @@ def jax_rival(update: Callable[..., Any], cfg: AgentConfig) -> Callable[[], floa
 
 
 @contextlib.contextmanager
-def torch_rival(policy: str | None) -> Iterator[Callable[[], float]]:
-    """The same for PyTorch in its own process, with OMP_WAIT_POLICY set to `policy`."""
+def torch_rival(form: str, policy: str | None = None) -> Iterator[Callable[[], float]]:
+    """The same for a form of PyTorch's in its own process, with OMP_WAIT_POLICY set to `policy`."""
     env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
     env |= {"OMP_WAIT_POLICY": policy} if policy else {}
     pipe = subprocess.PIPE
-    command = [sys.executable, "-m", "bench.learner_torch"]
+    command = [sys.executable, "-m", "bench.learner_torch", form]
     with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True, bufsize=1) as child:
         assert child.stdin and child.stdout
         ask, answer = child.stdin, child.stdout
@@ -151,25 +157,16 @@ def measure() -> list[dict]:
     rivals = {"ours": ours, "plain": plain}
     with contextlib.ExitStack() as stack:
         if importlib.util.find_spec("torch"):
-            rivals["eager"] = stack.enter_context(torch_rival(None))
-            rivals["passive"] = stack.enter_context(torch_rival("PASSIVE"))
+            rivals["batched"] = stack.enter_context(torch_rival("batched"))
+            rivals["modules"] = stack.enter_context(torch_rival("modules"))
         took = take_turns(rivals, ROUNDS)
-        rows = [row("RLPD update", took["ours"], "plain scan, all targets", took["plain"], ROUNDS)]
-        if "eager" in rivals:
-            rows.append(row("RLPD update", took["ours"], "PyTorch eager", took["eager"], ROUNDS))
+        rows = _rows("RLPD update", took, ROUNDS)
         rows.append(_share_row(took["ours"]))
+        if "batched" in rivals:
+            rivals["passive"] = stack.enter_context(torch_rival("batched", "PASSIVE"))
         with busy_actor():
             took = take_turns(rivals, BUSY_ROUNDS)
-        names = {
-            "plain": "plain scan",
-            "eager": "PyTorch eager",
-            "passive": "PyTorch eager, OMP_WAIT_POLICY=PASSIVE",
-        }
-        beside = [name for name in names if name in took]
-        rows += [
-            row("RLPD update, busy actor beside", took["ours"], names[n], took[n], BUSY_ROUNDS)
-            for n in beside
-        ]
+        rows += _rows("RLPD update, busy actor beside", took, BUSY_ROUNDS)
     took = take_turns(
         {"ours": jax_rival(agents.update, SMALL), "plain": jax_rival(learner_plain.update, SMALL)}, ROUNDS
     )
@@ -184,6 +181,11 @@ def measure() -> list[dict]:
         )
     )
     return rows
+
+
+def _rows(figure: str, took: dict[str, float], runs: int) -> list[dict]:
+    """Ours beside every rival that took part."""
+    return [row(figure, took["ours"], NAMES[name], s, runs) for name, s in took.items() if name != "ours"]
 
 
 def _share_row(mine_s: float) -> dict:

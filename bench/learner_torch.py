@@ -1,13 +1,16 @@
-"""RLPD's update in eager PyTorch, batched over the ensemble with fused Adam; a process of its own.
+"""RLPD's update in eager PyTorch with fused Adam, in two forms; a process of its own.
 
-`python -m bench.learner_torch` reads a number of updates a line from stdin and answers with the seconds they
-took. It is apart because PyTorch's threads spin while they wait, which disturbs what is measured beside.
+`batched` computes all critics by `torch.baddbmm`; `modules` has one `nn.Sequential` a critic in a loop, as
+LeRobot's SAC does and most people write it. `python -m bench.learner_torch FORM` reads a number of updates a
+line from stdin and answers with the seconds they took. It is apart because PyTorch's threads spin while they
+wait, which disturbs what is measured beside.
 """
 
 import sys
 import time
 
 import torch
+from torch import nn
 from torch.nn import functional as F  # noqa: N812  the name everyone uses
 
 from bench.learner_setting import BATCH, CFG, SPEC
@@ -47,13 +50,50 @@ def _policy(params: list[torch.Tensor], state: torch.Tensor) -> tuple[torch.Tens
     return raw.tanh(), (normal.log_prob(raw) - slope).sum(-1)
 
 
+class Batched:
+    """All critics as one list of stacked weights."""
+
+    def __init__(self) -> None:
+        self.params = _mlp((STATE + ACTION, *CFG.critic_hidden, 1), E)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Values [E, B] of inputs [B, S + A]."""
+        return _q(self.params, x)
+
+
+class Modules:
+    """One module a critic."""
+
+    def __init__(self) -> None:
+        self.nets = nn.ModuleList(_critic() for _ in range(E))
+        self.params = list(self.nets.parameters())
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Values [E, B] of inputs [B, S + A]."""
+        return torch.stack([net(x).squeeze(-1) for net in self.nets])
+
+
+FORMS = {"batched": Batched, "modules": Modules}
+
+
+def _critic() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    size = STATE + ACTION
+    for width in CFG.critic_hidden:
+        layers += [nn.Linear(size, width), nn.LayerNorm(width, eps=1e-6), nn.ReLU()]
+        size = width
+    return nn.Sequential(*layers, nn.Linear(size, 1))
+
+
 class Learner:
     """Weights, optimisers and one `update`."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: str) -> None:
         self.actor = _mlp((STATE, *CFG.actor_hidden, 2 * ACTION))
-        self.critic = _mlp((STATE + ACTION, *CFG.critic_hidden, 1), E)
-        self.target = [p.detach().clone() for p in self.critic]
+        self.q, self.target_q = FORMS[form](), FORMS[form]()
+        self.critic, self.target = self.q.params, self.target_q.params
+        with torch.no_grad():
+            torch._foreach_copy_(self.target, self.critic)
         self.log_temp = torch.zeros((), requires_grad=True)
         groups = ((self.actor, CFG.actor_lr), (self.critic, CFG.critic_lr), ([self.log_temp], CFG.temp_lr))
         self.opts = [torch.optim.Adam(params, lr=lr, fused=True) for params, lr in groups]
@@ -65,7 +105,7 @@ class Learner:
             self._critic_step(batch)
         temp = self.log_temp.detach().exp()
         action, logp = _policy(self.actor, batch["obs"])
-        loss = (temp * logp - _q(self.critic, torch.cat([batch["obs"], action], -1)).mean(0)).mean()
+        loss = (temp * logp - self.q(torch.cat([batch["obs"], action], -1)).mean(0)).mean()
         grads = torch.autograd.grad(loss, self.actor)
         self._step(0, self.actor, grads)
         goal = CFG.entropy_per_action * ACTION
@@ -75,10 +115,10 @@ class Learner:
     def _critic_step(self, batch: dict[str, torch.Tensor]) -> None:
         with torch.no_grad():
             action, logp = _policy(self.actor, batch["next_obs"])
-            all_q = _q(self.target, torch.cat([batch["next_obs"], action], -1))
+            all_q = self.target_q(torch.cat([batch["next_obs"], action], -1))
             worth = all_q[torch.randperm(E)[: CFG.n_min]].min(0).values - self.log_temp.exp() * logp
             target = batch["reward"] + CFG.gamma * batch["discount"] * worth
-        q = _q(self.critic, torch.cat([batch["obs"], batch["action"]], -1))
+        q = self.q(torch.cat([batch["obs"], batch["action"]], -1))
         self._step(1, self.critic, torch.autograd.grad((q - target).square().mean(), self.critic))
         with torch.no_grad():
             torch._foreach_lerp_(self.target, self.critic, CFG.tau)
@@ -92,7 +132,7 @@ class Learner:
 def main() -> None:
     """Answers every line on stdin, until it ends."""
     batches = {k: torch.from_numpy(v) for k, v in BATCH.items()}
-    learner = Learner()
+    learner = Learner(sys.argv[1] if len(sys.argv) > 1 else "batched")
     learner.update(batches)
     print("ready", flush=True)
     for line in sys.stdin:

@@ -1,5 +1,7 @@
 """The losses of SAC and RLPD, each a pure function of weights and one minibatch [B, ..]."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
@@ -37,11 +39,20 @@ def td_target(
 
 
 def actor_loss(
-    actor: Params, *, critic: Params, state: jax.Array, noise: jax.Array, temp: jax.Array, cfg: AgentConfig
+    actor: Params,
+    *,
+    critics: Sequence[Params],
+    state: jax.Array,
+    noise: jax.Array,
+    temp: jax.Array,
+    cfg: AgentConfig,
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean of temp * log pi - Q, and the policy's entropy estimate on this batch."""
+    """Mean of temp * log pi - Q, and the policy's entropy estimate on this batch.
+
+    `critics` is the ensemble in one or several parts, which XLA works on side by side.
+    """
     action, logp = networks.squash(*networks.actor_output(actor, state, cfg), noise)
-    q = networks.q_values(critic, state, action, cfg)
+    q = jnp.concatenate([networks.q_values(part, state, action, cfg) for part in critics])
     worth = q.mean(axis=0) if cfg.actor_reduce == "mean" else q.min(axis=0)
     return (temp * logp - worth).mean(), -logp.mean()
 

@@ -49,11 +49,12 @@ def update(
         Sample(batches, pair, keys[:-1], ready),
     )
     state = close_state(carry)
+    critics = tuple(group.params for group in carry.groups)
     skipped = infos.pop("skipped").sum()
     info = {name: value.mean() for name, value in infos.items()}
     if cfg.actor_every == 0:
         last = _whole(batches) if cfg.actor_on_whole_batch else jax.tree.map(lambda x: x[-1], batches)
-        state, actor_info = step_actor(state, state.critic, last, keys[-1], cfg)
+        state, actor_info = step_actor(state, critics, last, keys[-1], cfg)
         skipped += actor_info.pop("skipped")
         info |= actor_info
     return state, info | {"skipped": skipped, "temperature": jnp.exp(state.log_temp)}
@@ -79,7 +80,7 @@ def one_step(carry: Carry, sample: Sample, *, cfg: AgentConfig, offline: bool) -
         key = jax.random.fold_in(sample.key, 1)
 
         def act(s: AgentState) -> tuple[AgentState, Info]:
-            return step_actor(s, ensemble.join(groups).params, sample.batch, key, cfg)
+            return step_actor(s, tuple(g.params for g in groups), sample.batch, key, cfg)
 
         due = state.step % cfg.actor_every == 0
         state, actor_info = jax.lax.cond(due, act, lambda s: (s, _no_actor_info()), state)
@@ -142,14 +143,14 @@ def _move(
 
 
 def step_actor(
-    state: AgentState, critic: Params, batch: Transition, key: jax.Array, cfg: AgentConfig
+    state: AgentState, critics: tuple[Params, ...], batch: Transition, key: jax.Array, cfg: AgentConfig
 ) -> tuple[AgentState, Info]:
     """One gradient step of the policy and one of the temperature; each is skipped alone when not finite."""
     temp = jnp.exp(state.log_temp)
     noise_key, next_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, batch.action.shape)
     loss_of = functools.partial(
-        losses.actor_loss, critic=critic, state=batch.obs["state"], noise=noise, temp=temp, cfg=cfg
+        losses.actor_loss, critics=critics, state=batch.obs["state"], noise=noise, temp=temp, cfg=cfg
     )
     (loss, entropy), grads = jax.value_and_grad(loss_of, has_aux=True)(state.actor)
     if cfg.temperature_on_next_obs:

@@ -29,8 +29,9 @@ def test_hand_written_gradients_equal_jax_grad(hidden):
         q = networks.q_of(p, x, cfg)
         return jnp.square(q - target).mean(), q.mean()
 
-    (value, q_mean), grads = jax.value_and_grad(loss, has_aux=True)(params)
-    (got, got_mean), got_grads = ensemble.loss_and_grads(params, x, target, cfg)
+    (value, q_mean), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+    by_hand = jax.jit(ensemble.loss_and_grads, static_argnames="cfg")
+    (got, got_mean), got_grads = by_hand(params, x, target, cfg)
     assert got == pytest.approx(float(value), rel=1e-5) and got_mean == pytest.approx(float(q_mean), rel=1e-4)
     assert grads.keys() == got_grads.keys()
     for name in grads:
@@ -38,9 +39,7 @@ def test_hand_written_gradients_equal_jax_grad(hidden):
         np.testing.assert_allclose(got_grads[name], grads[name], rtol=2e-4, atol=2e-6, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"n_critics": 10, "n_min": 1}, {"n_critics": 1, "n_min": 1}, {"critic_layer_norm": False}]
-)
+@pytest.mark.parametrize("changes", [{}, {"n_critics": 1, "n_min": 1}, {"critic_layer_norm": False}])
 def test_whole_update_equals_the_straightforward_one(changes):
     cfg = small(**changes)
     state, plain = (agents.init(spec(), cfg, 0) for _ in range(2))
@@ -59,7 +58,8 @@ def test_heads_are_separate_and_members_independent():
     params, x, target = random_critics(cfg), jnp.ones((8, 5)), jnp.zeros(8)
     assert params["w_out"].shape == (3, 16, 1) and params["b_out"].shape == (3, 1)
     other = {k: p.at[0].add(0.5) for k, p in params.items()}  # only the first critic changes
-    before, after = (ensemble.loss_and_grads(p, x, target, cfg)[1] for p in (params, other))
+    by_hand = jax.jit(ensemble.loss_and_grads, static_argnames="cfg")
+    before, after = (by_hand(p, x, target, cfg)[1] for p in (params, other))
     for name in before:
         np.testing.assert_array_equal(before[name][1:], after[name][1:])
 
