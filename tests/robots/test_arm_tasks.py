@@ -45,9 +45,9 @@ def test_insert_succeeds_at_2_cm_depth_in_the_hole(tip, done):
 
 def test_reach_needs_position_and_orientation():
     task = ArmReach()
-    turned = yawed(0.11) @ DOWN
-    assert task.success(reading((0.5, 0, 0.2), {"target": at(0.509, 0, 0.2, DOWN)}))
-    assert not task.success(reading((0.5, 0, 0.2), {"target": at(0.511, 0, 0.2, DOWN)}))
+    turned = yawed(0.16) @ DOWN
+    assert task.success(reading((0.5, 0, 0.2), {"target": at(0.519, 0, 0.2, DOWN)}))
+    assert not task.success(reading((0.5, 0, 0.2), {"target": at(0.521, 0, 0.2, DOWN)}))
     assert not task.success(reading((0.5, 0, 0.2), {"target": at(0.5, 0, 0.2, turned)}))
 
 
