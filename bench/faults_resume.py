@@ -12,7 +12,8 @@ import numpy as np
 from bench.system_rig import TASK, tiny
 from bench.transport_rig import row
 from sandlot.learners import agents, envs
-from sandlot.learners.actor import Actor, ActorConfig, usable
+from sandlot.learners.actor import Actor, usable
+from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.errors import RecordError, SandlotError
 from sandlot.learners.feed import PolicyFeed

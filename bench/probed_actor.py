@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from sandlot.cli import parse
-from sandlot.learners.actor import Actor, ActorConfig
+from sandlot.learners.actor import Actor
+from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.process import die_with_parent, stop_on_signals
 
 COLUMNS = ("began_s", "busy_ms", "waits", "episode", "call_ms")

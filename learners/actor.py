@@ -4,7 +4,6 @@ Steps go to the transport's I/O thread, weights come from the policy feed's thre
 socket and no disk.
 """
 
-import dataclasses
 import gc
 import logging
 import sys
@@ -13,10 +12,9 @@ import time
 from typing import Any
 
 import numpy as np
-import tyro
 
 from sandlot.learners import envs
-from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
+from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.errors import SandlotError, SpoolFullError
 from sandlot.learners.feed import PolicyFeed
 from sandlot.learners.pace import Pacer, allowance
@@ -35,41 +33,6 @@ ENV_TRIES = 3
 NO_ACTION_S = 0.1
 SWITCH_INTERVAL_S = 0.0005
 """Python's default of 5 ms would let another thread hold up the control loop for as long."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ActorConfig:
-    """One actor process.
-
-    Attributes:
-        task: what to step; the learner must be learning the same.
-        learner: HOST:PORT of the learner.
-        name: unique among the learner's actors; its spool and keys go by it.
-        seed: of resets and exploration.
-        env: the env's settings.
-        pace: `learner`, `realtime` or `free`; see `sandlot train --help`.
-        random_steps: env steps, over all actors, with uniformly random actions.
-        stale_policy_s: age at which weights are stale; 0 means never.
-        on_stale: what to do then.
-        spool: folder for steps that are not acknowledged yet; `runs/spool/NAME` when empty.
-        spool_mb: how much of them it may hold.
-        keys: folder made by `sandlot keys`.
-        rerun: stream to the Rerun viewer.
-    """
-
-    task: tyro.conf.Positional[str]
-    learner: str = "127.0.0.1:5567"
-    name: str = "actor-0"
-    seed: int = 0
-    env: EnvArgs = EnvConfig()
-    pace: Pace = "learner"
-    random_steps: int = 0
-    stale_policy_s: float = 0.0
-    on_stale: Stale = "continue"
-    spool: str = ""
-    spool_mb: int = 1024
-    keys: str = ""
-    rerun: bool = False
 
 
 class Actor:

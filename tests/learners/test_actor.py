@@ -8,7 +8,8 @@ import pytest
 from bench.faults_resume import fault_16, fault_16_weights
 from gymnasium import spaces
 
-from sandlot.learners.actor import ENV_TRIES, Actor, ActorConfig, usable
+from sandlot.learners.actor import ENV_TRIES, Actor, usable
+from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.errors import SandlotError
 from sandlot.learners.policy import Policy, PolicyArch
 from sandlot.learners.schema import Flag

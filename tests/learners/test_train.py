@@ -10,7 +10,7 @@ import pytest
 from bench.system_rig import TASK, tiny
 
 from sandlot.cli import parse
-from sandlot.learners.actor import ActorConfig
+from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.config import EnvConfig
 from sandlot.learners.errors import BusyError, SandlotError
 from sandlot.learners.prepare import STATUS_FILE, prepare

@@ -1,7 +1,8 @@
 """`sandlot actor TASK --learner HOST:PORT`."""
 
 from sandlot.cli import parse
-from sandlot.learners.actor import ActorConfig, run_actor
+from sandlot.learners.actor import run_actor
+from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.process import die_with_parent, stop_on_signals
 
 
