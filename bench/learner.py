@@ -27,9 +27,9 @@ from sandlot.learners.agents import AgentConfig, Transition
 ROUNDS, BUSY_ROUNDS = 15, 4
 NAMES = {
     "plain": "plain scan, all targets",
-    "batched": "PyTorch eager, critics batched by baddbmm",
-    "modules": "PyTorch eager, one nn.Sequential a critic",
-    "passive": "PyTorch eager, critics batched by baddbmm, OMP_WAIT_POLICY=PASSIVE",
+    "batched": "PyTorch eager, critics batched by baddbmm, fused Adam",
+    "modules": "PyTorch eager, one nn.Sequential a critic, default Adam",
+    "passive": "PyTorch eager, critics batched by baddbmm, fused Adam, OMP_WAIT_POLICY=PASSIVE",
 }
 ACTOR = """
 import numpy as np

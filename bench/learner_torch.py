@@ -1,9 +1,9 @@
-"""RLPD's update in eager PyTorch with fused Adam, in two forms; a process of its own.
+"""RLPD's update in eager PyTorch, in two forms; a process of its own.
 
-`batched` computes all critics by `torch.baddbmm`; `modules` has one `nn.Sequential` a critic in a loop, as
-LeRobot's SAC does and most people write it. `python -m bench.learner_torch FORM` reads a number of updates a
-line from stdin and answers with the seconds they took. It is apart because PyTorch's threads spin while they
-wait, which disturbs what is measured beside.
+`batched` is what eager PyTorch can do: all critics by `torch.baddbmm`, fused Adam, one call for all targets.
+`modules` is common practice: one `nn.Sequential` a critic, Adam as it comes, a loop over the targets.
+`python -m bench.learner_torch FORM` reads a number of updates a line from stdin and answers with the seconds
+they took. It is apart because PyTorch's threads spin while they wait, which disturbs what is measured beside.
 """
 
 import sys
@@ -96,7 +96,9 @@ class Learner:
             torch._foreach_copy_(self.target, self.critic)
         self.log_temp = torch.zeros((), requires_grad=True)
         groups = ((self.actor, CFG.actor_lr), (self.critic, CFG.critic_lr), ([self.log_temp], CFG.temp_lr))
-        self.opts = [torch.optim.Adam(params, lr=lr, fused=True) for params, lr in groups]
+        self.batched = form == "batched"
+        fused = True if self.batched else None
+        self.opts = [torch.optim.Adam(params, lr=lr, fused=fused) for params, lr in groups]
 
     def update(self, batches: dict[str, torch.Tensor]) -> None:
         """U critic steps, then one of the policy and one of the temperature."""
@@ -121,7 +123,11 @@ class Learner:
         q = self.q(torch.cat([batch["obs"], batch["action"]], -1))
         self._step(1, self.critic, torch.autograd.grad((q - target).square().mean(), self.critic))
         with torch.no_grad():
-            torch._foreach_lerp_(self.target, self.critic, CFG.tau)
+            if self.batched:
+                torch._foreach_lerp_(self.target, self.critic, CFG.tau)
+                return
+            for target, online in zip(self.target, self.critic, strict=True):
+                target.mul_(1.0 - CFG.tau).add_(online, alpha=CFG.tau)
 
     def _step(self, which: int, params: list[torch.Tensor], grads: tuple[torch.Tensor, ...]) -> None:
         for p, g in zip(params, grads, strict=True):

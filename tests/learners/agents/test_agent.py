@@ -103,7 +103,7 @@ def test_cloning_skips_bad_actions():
 
 @pytest.mark.parametrize(
     ("every", "zero_grad", "actor_steps"),
-    [(0, False, 1), (1, False, 4), (2, False, 2), (3, False, 1), (0, True, 5)],
+    [(0, False, 1), (2, False, 2), (0, True, 5)],
 )
 def test_the_policy_steps_only_when_it_has_a_gradient(every, zero_grad, actor_steps):
     cfg = small(actor_every=every, zero_grad_actor_steps=zero_grad)
