@@ -8,6 +8,8 @@ import argparse
 import json
 import pathlib
 import sys
+import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -48,9 +50,9 @@ def main() -> int:
     count = {"injections": arguments.injections} if arguments.injections else {}
     rows = []
     for name in arguments.faults or known:
-        console.print(f"injecting {name} ...")
-        rows.append(known[name](seed=arguments.seed, **count))
-    OUTPUT.write_text(json.dumps(rows, indent=1) + "\n")
+        console.print(f"{time.strftime('%H:%M:%S')} injecting {name} ...")
+        rows.append(_inject(name, known[name], {"seed": arguments.seed, **count}))
+        OUTPUT.write_text(json.dumps(rows, indent=1) + "\n")  # what has run is kept, whatever comes
     table = Table(title=f"faults, seed {arguments.seed}")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in {"fault", "unit"} else "right")
@@ -58,6 +60,24 @@ def main() -> int:
         table.add_row(*(f"{row[c]:.4g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS))
     console.print(table)
     return 1 if any(row["violations"] for row in rows) else 0
+
+
+def _inject(name: str, function: Callable[..., dict[str, Any]], settings: dict[str, int]) -> dict[str, Any]:
+    """One row; an injection that could not be carried out counts as a broken promise."""
+    try:
+        return function(**settings)
+    except Exception as error:  # the other faults still run
+        traceback.print_exc()
+        unit = f"{type(error).__name__}: {error}"[:60]
+        return {
+            "fault": name,
+            "injections": 0,
+            "violations": 1,
+            "p50": 0.0,
+            "p99": 0.0,
+            "max": 0.0,
+            "unit": unit,
+        }
 
 
 if __name__ == "__main__":

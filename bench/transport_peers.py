@@ -16,6 +16,7 @@ import lz4.frame
 import numpy as np
 import zmq
 
+from sandlot.learners.process import SWITCH_INTERVAL_S
 from sandlot.learners.schema import Entry, EnvSpec, obs_dtype, step_dtype
 from sandlot.learners.store import RunStore
 from sandlot.learners.transport import Policy, StepClient, StepServer
@@ -152,5 +153,6 @@ def pickle_server(address: str, *, batches: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    sys.setswitchinterval(SWITCH_INTERVAL_S)  # as actors and learners do
     role = {f.__name__: f for f in (actor, receiver, learner, pickle_client, pickle_server)}[sys.argv[1]]
     print(json.dumps(role(sys.argv[2], **json.loads(sys.argv[3]))))

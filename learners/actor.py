@@ -18,7 +18,7 @@ from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.errors import SandlotError, SpoolFullError
 from sandlot.learners.feed import PolicyFeed
 from sandlot.learners.pace import Pacer, allowance
-from sandlot.learners.process import take_precedence
+from sandlot.learners.process import SWITCH_INTERVAL_S, take_precedence
 from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.transport import Options, StepClient
@@ -31,8 +31,6 @@ REPORT_S = 0.5
 WAITING_S = 10.0
 ENV_TRIES = 3
 NO_ACTION_S = 0.1
-SWITCH_INTERVAL_S = 0.0005
-"""Python's default of 5 ms would let another thread hold up the control loop for as long."""
 
 
 class Actor:

@@ -2,6 +2,7 @@
 
 import logging
 import pathlib
+import sys
 import threading
 import time
 from typing import Any
@@ -10,6 +11,7 @@ from sandlot.learners import checkpoint, compile_cache
 from sandlot.learners.config import TrainConfig, existing_run
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.prepare import CHECKPOINTS, DEMOS_FOLDER, STATUS_FILE, TENSORBOARD_FOLDER
+from sandlot.learners.process import SWITCH_INTERVAL_S
 from sandlot.learners.progress import EpisodeTracker, Rate, write_status
 from sandlot.learners.ratio import lead_allowance
 from sandlot.learners.saver import ELAPSED_KEY, Saver
@@ -234,6 +236,7 @@ def _init_checkpoint(run: str) -> checkpoint.Checkpoint:
 def run_learner(folder: pathlib.Path, config: TrainConfig, stop: threading.Event) -> bool:
     """Runs a learner until its run is finished (True) or stopped."""
     compile_cache.enable()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)  # the network's threads wait no longer for each other
     learner = Learner(folder, config, stop)
     learner.run()
     return learner.finished

@@ -19,6 +19,9 @@ PARENT_VARIABLE = "SANDLOT_PARENT_PID"
 USAGE_EXIT = 2
 """Exit code of anything refused on purpose: starting it again would be refused again."""
 
+SWITCH_INTERVAL_S = 0.0002
+"""For processes with a deadline: by Python's default another thread may hold up the loop for 5 ms."""
+
 STOPPED_EXIT = 3
 """Exit code of a learner that was told to stop before its run was finished."""
 

@@ -169,15 +169,25 @@ def owned(array: np.ndarray) -> np.ndarray:
 
 def encode(message: Message, *payloads: Buffer) -> list[Buffer]:
     """The frames of a message; the payloads are not copied."""
-    return encode_raw(_ENCODER.encode(message), *payloads)
+    covered = () if isinstance(message, Weights) else payloads
+    return [_sealed(_ENCODER.encode(message), covered), *payloads]
 
 
 def encode_raw(header: bytes, *payloads: Buffer) -> list[Buffer]:
     """The frames of a header that is encoded already."""
+    return [_sealed(header, payloads), *payloads]
+
+
+def _sealed(header: bytes, covered: Sequence[Buffer]) -> bytes:
+    """The first frame: the preamble, whose checksum is that of the header and of the frames `covered`."""
+    return PREAMBLE.pack(MAGIC, PROTOCOL, _checksum(header, covered)) + header
+
+
+def _checksum(header: Buffer, covered: Sequence[Buffer]) -> int:
     crc = zlib.crc32(header)
-    for payload in payloads:
-        crc = zlib.crc32(payload, crc)
-    return [PREAMBLE.pack(MAGIC, PROTOCOL, crc) + header, *payloads]
+    for frame in covered:
+        crc = zlib.crc32(frame, crc)
+    return crc
 
 
 def check_sendable(message: Message, what: str) -> None:
@@ -204,15 +214,15 @@ def decode(frames: Sequence[Buffer]) -> tuple[AnyMessage, Sequence[Buffer]]:
             f"field 'protocol': {protocol} != {PROTOCOL}; install the same version on both machines"
         )
     header = memoryview(frames[0])[PREAMBLE.size :]
-    actual = zlib.crc32(header)
-    for frame in frames[1:]:
-        actual = zlib.crc32(frame, actual)
-    if actual != crc:
-        raise FrameError(f"checksum {actual:08x} instead of {crc:08x}: damaged on the way")
     try:
-        return _DECODER.decode(header), frames[1:]
+        message = _DECODER.decode(header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as error:
         raise FrameError(f"header: {error}") from error
+    covered = () if isinstance(message, Weights) else frames[1:]  # a digest covers the weights themselves
+    actual = _checksum(header, covered)
+    if actual != crc:
+        raise FrameError(f"checksum {actual:08x} instead of {crc:08x}: damaged on the way")
+    return message, frames[1:]
 
 
 def decode_steps(message: Steps, frames: Sequence[Buffer], layout: Layout, max_steps: int) -> Batch:
