@@ -56,11 +56,14 @@ class Learner:
         self._rates = {"updates_per_s": Rate(), "env_steps_per_s": Rate()}
         self._update_ms = 0.0
         self._told: dict[str, float] = {}
+        self._actors: set[str] = set()
         # actor -> its run, and how many of its steps are in; an actor that lives on must not wait for steps
         # that the learner before this one had committed and not told it of
         self._known = {e.stream.actor: (e.stream.run, self.store.next_step(e.stream)) for e in past}
         self._alarms: dict[str, str] = {}
         self._saver = Saver(folder, self.store, keep=config.keep_checkpoints)
+        at = f"env step {self.trainer.env_steps}, update {self.trainer.updates}"
+        self.store.add_event("learner started", at)
         self._publish()
 
     @property
@@ -109,6 +112,7 @@ class Learner:
 
     def close(self) -> None:
         """Saves the last weights and gives everything back."""
+        self.store.add_event("learner stopped", f"env step {self.trainer.env_steps}")
         self._write_metrics()
         self._publish()
         self._saver.finish()
@@ -171,12 +175,15 @@ class Learner:
         }
 
     def _write_metrics(self) -> None:
+        ages = [a.get("policy_age_s", 0.0) for a in self.server.status()["actors"].values()]
         figures = {**self._figures(), **self.trainer.info(), "elapsed_s": self.elapsed_s}
+        figures |= {"policy_age_s": max(ages)} if ages else {}
         self.store.add_metrics(self.trainer.env_steps, figures)
         self._tensorboard.add(self.trainer.env_steps, figures)
 
     def _write_status(self, state: str) -> None:
         server, steps = self.server.status(), self.trainer.env_steps
+        self._note_actors(set(server["actors"]))
         figures = self._figures()
         alarms = [a for a in (*self._alarms.values(), self._saver.alarm, server["alarm"]) if a]
         left = max(0, self.config.steps - steps)
@@ -204,6 +211,12 @@ class Learner:
             self._alarms["status"] = f"{STATUS_FILE} cannot be written: {error.strerror}"
         else:
             self._alarms.pop("status", None)
+
+    def _note_actors(self, names: set[str]) -> None:
+        """Keeps with the run who came and who went."""
+        for name in sorted(names ^ self._actors):
+            self.store.add_event("actor joined" if name in names else "actor left", name)
+        self._actors = names
 
     def _every(self, what: str, period_s: float) -> bool:
         """Whether `period_s` has passed since this was last true."""

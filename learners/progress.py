@@ -57,8 +57,10 @@ class EpisodeTracker:
         """Means over the window; empty before the first episode."""
         if not self.returns:
             return {}
+        # rewards without any success: a task that does not report it, or has far to go
+        reported = any(self.successes) or not any(self.returns)
         return {
-            "success_50": float(np.mean(self.successes)),
+            **({"success_50": float(np.mean(self.successes))} if reported else {}),
             "return_50": float(np.mean(self.returns)),
             "episode_steps_50": float(np.mean(self.lengths)),
         }
