@@ -50,9 +50,9 @@ class Trainer:
         """Starts anew, or from the newest intact checkpoint; fills the replay from the store."""
         cfg = config.agent
         self.folder, self.config, self.store, self.pinned_seq = folder, config, store, pinned_seq
+        self.state = agents.init(store.spec, cfg, config.seed)
         self.replay = Replay(store.spec, config.capacity, gamma=cfg.gamma, n=cfg.n_step)
         self.ratio = UpdateRatio(ratio_config(config))
-        self.state = agents.init(store.spec, cfg, config.seed)
         self.updates = self.offline_updates = 0
         self.version = -1
         self.skipped = guard.SkipCounter()
