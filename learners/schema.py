@@ -156,6 +156,8 @@ class Stream(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True
 
 def check_steps(steps: np.ndarray, finals: np.ndarray, spec: EnvSpec) -> None:
     """Raises RecordError naming field, step, value and rule when a batch [n] breaks the schema."""
+    if len(finals) == 0 and _plainly_good(steps, spec):  # nearly every batch; this runs in the control loop
+        return
     rules = {
         "step": steps["step"] == np.arange(len(steps), dtype=np.uint64) + steps["step"][:1].sum(),
         "source": steps["source"] <= max(Source),
@@ -189,6 +191,22 @@ def check_steps(steps: np.ndarray, finals: np.ndarray, spec: EnvSpec) -> None:
         )
     if not np.isfinite(finals["state"]).all():
         raise RecordError(f"field 'finals.state' must be finite; task '{spec.task}'")
+
+
+def _plainly_good(steps: np.ndarray, spec: EnvSpec) -> bool:
+    """Whether a batch without flags surely keeps every rule: a few passes over numbers side by side."""
+    n, actions = len(steps), 2 * spec.action_size
+    if n == 0 or steps["flags"].any() or steps["source"].max() > max(Source):
+        return False
+    number = steps["step"]
+    if not (number[1:] == number[:-1] + np.uint64(1)).all():
+        return False
+    # reward, discount, both actions and the state follow each other in the record
+    width = 2 + actions + spec.state_size
+    floats = np.lib.stride_tricks.as_strided(steps["reward"], (n, width), (steps.strides[0], 4))
+    discount = floats[:, 1]
+    bounded = np.abs(floats[:, 2 : 2 + actions]).max() <= 1.0  # NaN compares false
+    return bool(bounded and discount.min() >= 0.0 and discount.max() <= 1.0 and np.isfinite(floats).all())
 
 
 def _flags_agree(steps: np.ndarray) -> np.ndarray:
