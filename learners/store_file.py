@@ -55,7 +55,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 def page_bytes(record_bytes: int) -> int:
     """SQLite's page size for batches of some ten records: large for images, small for plain state."""
-    return min(65536, max(4096, 1 << (4 * record_bytes).bit_length()))
+    return min(32768, max(4096, 1 << (4 * record_bytes).bit_length()))
 
 
 def open_for_writing(path: Path, spec: EnvSpec | None) -> sqlite3.Connection:
