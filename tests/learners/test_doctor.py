@@ -49,9 +49,9 @@ def test_an_old_python_is_told_what_to_install(monkeypatch):
 
 def test_packages_that_lack_or_are_too_old_are_named(monkeypatch):
     real = machine.version_of
-    monkeypatch.setattr(machine, "version_of", lambda p: {"jax": "0.9.2", "optax": ""}.get(p, real(p)))
+    monkeypatch.setattr(machine, "version_of", lambda p: {"jax": "0.9.2", "rich": ""}.get(p, real(p)))
     check = on.packages()
-    assert check.grade is Grade.MISSING and check.found == "jax 0.9.2, optax is not there"
+    assert check.grade is Grade.MISSING and check.found == "jax 0.9.2, rich is not there"
     assert check.fix == "pip install -e ."
 
 
