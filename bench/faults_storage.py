@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.transport_rig import row
 from sandlot.learners import checkpoint
 from sandlot.learners.checkpoint import Disk
 from sandlot.learners.errors import DiskFullError, StoreError
@@ -23,20 +24,6 @@ from sandlot.learners.errors import DiskFullError, StoreError
 Row = dict[str, Any]
 KEEP = 2
 PIECES_BYTES = 2 * checkpoint.PIECE_BYTES + 1000  # the arrays are written in three pieces
-
-
-def row(fault: str, injections: int, violations: int, times_ms: list[float], unit: str) -> Row:
-    """One line of `bench/faults.json`."""
-    p50, p99, most = np.percentile(times_ms or [0.0], [50, 99, 100]).round(3).tolist()
-    return {
-        "fault": fault,
-        "injections": injections,
-        "violations": violations,
-        "p50": p50,
-        "p99": p99,
-        "max": most,
-        "unit": unit,
-    }
 
 
 def contents(step: int) -> dict[str, np.ndarray]:
