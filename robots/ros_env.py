@@ -1,0 +1,18 @@
+"""The environment that ROS processes need, set before rclpy is imported; no ROS import here.
+
+Fast DDS's default 512 kB shared-memory segment loses most raw camera frames, so a profile with room for them is
+the default; discovery stays on this machine unless the user says otherwise.
+"""
+
+import os
+from collections.abc import MutableMapping
+from importlib import resources
+
+PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"
+DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+
+
+def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Fills in what the user has not set: DDS profile and discovery range."""
+    environ.setdefault(PROFILE, str(resources.files("sandlot") / "config" / "dds" / "fastdds.xml"))
+    environ.setdefault(DISCOVERY, "LOCALHOST")
