@@ -5,13 +5,16 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/sandlot
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo insert test test-all check bench faults clean
+.PHONY: help setup ros demo insert test test-all check bench faults clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash .ci/setup base
+
+$(VENV)/.ros: $(VENV)/.base
+	@VENV="$(VENV)" bash .ci/setup ros
 
 $(VENV)/.dev: $(VENV)/.base
 	@VENV="$(VENV)" bash .ci/setup dev
@@ -20,6 +23,8 @@ $(VENV)/.bench: $(VENV)/.dev
 	@VENV="$(VENV)" bash .ci/setup bench
 
 setup: $(VENV)/.base  ## create .venv and install Sandlot into it
+
+ros: $(VENV)/.ros  ## add ROS 2, teleoperation and data sets to it
 
 demo: $(VENV)/.base  ## train an arm to pick up a cube, evaluate it, write runs/demo/report.html
 	$(RUN) train arm_pick --run demo
@@ -48,4 +53,4 @@ faults: $(VENV)/.dev  ## inject every fault many times; writes bench/faults.json
 	$(BIN)/python -m bench.faults
 
 clean:  ## remove the environment and caches, never the runs
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build install log .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
