@@ -54,6 +54,18 @@ def quat(r: Array) -> Array:
     return np.array([w / norm, x / norm, y / norm, z / norm])
 
 
+def from_quat(q: Array) -> Array:
+    """The matrix [3, 3] of a quaternion (w, x, y, z) of any length but 0; the inverse of `quat`."""
+    w, x, y, z = q / math.sqrt(float(q @ q))
+    return np.array(
+        [
+            [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
+            [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
+            [2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)],
+        ]
+    )
+
+
 @register_jitable
 def log(r: Array) -> Array:
     """The rotation vector [3] of a matrix [3, 3], with an angle in [0, pi]; the inverse of `exp`."""
