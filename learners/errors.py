@@ -47,3 +47,7 @@ class BusyError(SandlotError, RuntimeError):
 
 class RefusedError(SandlotError, RuntimeError):
     """The learner refused this actor; the text says which field differs."""
+
+
+class NotReadyError(SandlotError, RuntimeError):
+    """An env that cannot go on just now, through no fault of its own: wait, and start another episode."""

@@ -1,0 +1,128 @@
+"""A person takes over, lets go, and says how an episode ended: a wrapper around any `RobotEnv`."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+
+from sandlot.learners.schema import Source
+from sandlot.robots.env import Obs
+from sandlot.robots.errors import RedoError, RobotStoppedError
+
+EVENTS = ("success", "failure", "redo", "next")
+GRIPPER = 6
+
+
+class Wish(Protocol):
+    """What a person wants now: `teleop.mapping.Intent`. An event is True once for each press."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the person's device is heard."""
+
+    @property
+    def take_over(self) -> bool:
+        """Whether the person drives."""
+
+    @property
+    def action(self) -> np.ndarray:
+        """Translation, rotation, gripper in [-1, 1], float32 [7]."""
+
+    @property
+    def success(self) -> bool:
+        """The episode succeeded."""
+
+    @property
+    def failure(self) -> bool:
+        """It failed."""
+
+    @property
+    def redo(self) -> bool:
+        """Throw it away."""
+
+    @property
+    def next(self) -> bool:
+        """End it here and keep it."""
+
+
+class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
+    """While a person drives, their action is executed instead of the policy's.
+
+    Such a step's info says `source` HUMAN, and `action` what was executed. Success ends the episode with reward
+    1 and failure with 0, both for good; `next` truncates it; `redo` raises RedoError. When the device falls
+    silent while the person drives, the robot pauses and RobotStoppedError is raised until it is heard again:
+    control never goes back to the policy because a cable came loose.
+
+    Args:
+        env: a `RobotEnv`, or wrappers around one.
+        intent: now_s -> what the person wants; None before anything was heard.
+        clock: steady clock, s.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Obs, np.ndarray],
+        intent: Callable[[float], Wish | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(env)
+        self._intent, self._clock = intent, clock
+        self._drives = False
+        self._action = np.zeros(7, np.float32)
+        self._events: set[str] = set()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Obs, dict[str, Any]]:
+        """Starts an episode; what was pressed before it begins does not count."""
+        self._listen()
+        found = self.env.reset(seed=seed, options=options)
+        self._listen()
+        self._events.clear()
+        return found
+
+    def step(self, action: np.ndarray) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
+        """Executes the person's action, or this one while nobody drives."""
+        self._listen()
+        human = self._drives
+        obs, reward, terminated, truncated, info = self.env.step(self._take() if human else action)
+        self._listen()  # what was pressed meanwhile is about this step
+        pressed, self._events = self._events, set()
+        info = {**info, "source": Source.HUMAN} if human else info
+        if "redo" in pressed:
+            self._hold()
+            raise RedoError("the operator threw the episode away; it starts again")
+        if pressed & {"success", "failure"}:
+            success = "success" in pressed
+            return obs, float(success), True, False, {**info, "success": success}
+        truncated = truncated or ("next" in pressed and not terminated)
+        return obs, float(reward), terminated, truncated, info
+
+    def _take(self) -> np.ndarray:
+        """The person's action; a task without a gripper leaves that out."""
+        action = self._action[: (self.action_space.shape or (0,))[0]].copy()
+        self._action[GRIPPER] = 0.0
+        return action
+
+    def _listen(self) -> None:
+        """Notes what the person wants; raises when they drive and are not heard any more."""
+        wish = self._intent(self._clock())
+        if self._drives and (wish is None or not wish.alive):
+            self._hold()
+            raise RobotStoppedError(
+                "the operator's device fell silent while they drove: the robot holds; plug it in again"
+            )
+        self._drives = wish is not None and wish.take_over
+        grip = self._action[GRIPPER] if self._drives else 0.0  # a press between two actions is not lost
+        if wish is not None:
+            self._action = np.array(wish.action, np.float32)
+            self._action[GRIPPER] = self._action[GRIPPER] or grip
+            self._events |= {name for name in EVENTS if getattr(wish, name)}
+
+    def _hold(self) -> None:
+        """Tells the robot to hold, where it can be told."""
+        pause = getattr(self.env.unwrapped, "pause", None)
+        if pause is not None:
+            pause()
