@@ -39,7 +39,7 @@ class VirtualPad:
         self.handle = None
 
     def axis(self, number, value):
-        assert self.sdl.SDL_JoystickSetVirtualAxis(self.handle, number, round(32767 * value)) == 0
+        assert self.sdl.SDL_JoystickSetVirtualAxis(self.handle, int(number), round(32767 * value)) == 0
 
     def button(self, number, down=1):
         assert self.sdl.SDL_JoystickSetVirtualButton(self.handle, number, down) == 0
