@@ -15,10 +15,11 @@ import numpy as np
 
 from sandlot.learners import envs
 from sandlot.learners.actor_config import ActorConfig
-from sandlot.learners.errors import SandlotError, SpoolFullError
+from sandlot.learners.errors import NotReadyError, SandlotError, SpoolFullError
 from sandlot.learners.feed import PolicyFeed
 from sandlot.learners.pace import Pacer, allowance
 from sandlot.learners.process import SWITCH_INTERVAL_S, take_precedence
+from sandlot.learners.real_time import RETRY_S, Complaint, real_time
 from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.transport import Options, StepClient
@@ -39,10 +40,11 @@ class Actor:
     def __init__(self, config: ActorConfig, stop: threading.Event) -> None:
         """Makes the env and connects; raises what either refuses."""
         self.config, self.stop = config, stop
-        if config.pace == "realtime":
-            log.info("event=real_time_priority granted=%s", take_precedence())
         self.env = envs.make(config.task, **config.env.kwargs())
-        self.spec = envs.env_spec(self.env)
+        self.spec, self.robot = envs.env_spec(self.env), real_time(self.env)
+        self.timed = config.pace == "realtime" or self.robot is not None
+        if self.timed:
+            log.info("event=real_time_priority granted=%s", take_precedence())
         options = Options(spool_bytes=config.spool_mb * 1024 * 1024)
         self.client = StepClient(
             self.spec,
@@ -53,16 +55,20 @@ class Actor:
             options=options,
         )
         self.feed = PolicyFeed(self.client.latest_weights, self.spec)
-        self.recorder = EpisodeRecorder(self.spec)
-        self.pacer = Pacer(config.pace, 1.0 / self.spec.control_hz, stop.is_set)
+        self.recorder = EpisodeRecorder(self.spec, on_step=self.robot.note if self.robot else None)
+        period_s = 1.0 / self.spec.control_hz
+        self.pacer = Pacer(config.pace, period_s, stop.is_set, env_keeps_time=self.robot is not None)
         self.rng = np.random.default_rng(config.seed)
         self.slowest_ms = 0.0  # the longest the loop spent on anything but the env and waiting
         self.faults = 0
+        self.not_ready = 0  # episodes that a robot that could not go on refused or cut short
         self.bad_actions = 0
         self.handed_over = 0  # steps given to the transport
         self._viewer = _viewer(config, self.spec)
         self._reported_s = 0.0
         self._blocked = False
+        self._held = False  # a robot was told to hold since the last step
+        self._complain = Complaint()
 
     def run(self) -> None:
         """Steps until stopped."""
@@ -74,6 +80,7 @@ class Actor:
                 self.play_episode()
         finally:
             try:
+                self._hold()
                 self.recorder.cut()
                 self._hand_over()
                 log.info("event=actor_stopped run=%s steps=%d", self.client.run, self.handed_over)
@@ -100,14 +107,25 @@ class Actor:
             self._env_failed(error)
             return
         self.pacer.episode_began()
-        ended = False
+        ended = self._held = False
         while not ended and not self.stop.is_set():
             self.client.check()
             if self._stale():
                 continue  # before the pacer: a step that is not taken must not be counted
-            self.pacer.wait(self._left)
+            if not self._held:
+                self.pacer.wait(self._left)
+                self.pacer.taken -= self._held
+            if self._held:  # the robot moved on since it was observed: its episode is cut here
+                break
             if not self.stop.is_set():
                 obs, ended = self._step(obs)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Tells a robot that moves by itself that nobody will command it for a while; ends its episode."""
+        if self.robot is not None and not self._held:
+            self.robot.pause()
+            self._held = True
 
     def _step(self, obs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Acts once; returns the next observation and whether the episode ended."""
@@ -120,7 +138,10 @@ class Actor:
         try:
             obs, reward, terminated, truncated, info = self.env.step(decision.action)
             if "action" in info:  # as executed, after the robot's limits or a person's hand
-                done = decision._replace(action=info["action"], policy_action=decision.action)
+                source = info.get("source", decision.source)
+                done = decision._replace(
+                    action=info["action"], policy_action=decision.action, source=source
+                )
             outcome = Outcome(
                 obs,
                 float(reward),
@@ -136,7 +157,7 @@ class Actor:
             self.recorder.abort(decision)
             self._env_failed(error)
             return obs, True
-        self._hand_over(at_least=SEND_EVERY if self.config.pace != "realtime" and not ended else 1)
+        self._hand_over(at_least=1 if self.timed or ended else SEND_EVERY)
         self._report()
         if self._viewer:
             self._viewer.log_step(obs, decision.action, float(reward))
@@ -164,12 +185,20 @@ class Actor:
             decision.policy_version,
             decision.action,
         )
+        self._hold()
         self.recorder.cut()
         self._hand_over()
         self.stop.wait(NO_ACTION_S)
 
     def _env_failed(self, error: Exception) -> None:
-        """Counts a failure; gives up when the env keeps failing."""
+        """Counts a failure; gives up when the env keeps failing. A robot that is not ready is waited for."""
+        if isinstance(error, NotReadyError):
+            self.not_ready += 1
+            self._complain(error, time.monotonic())
+            self._hand_over()
+            self._report()
+            self.stop.wait(RETRY_S)
+            return
         self.faults += 1
         log.error("event=env_failed try=%d of=%d error=%r", self.faults, ENV_TRIES, error)
         self._hand_over()
@@ -193,6 +222,7 @@ class Actor:
                 if not self._blocked:
                     log.error("event=spool_full error=%r", str(error))
                 self._blocked = True
+                self._hold()
                 if self.stop.wait(0.1):
                     raise
 
@@ -201,6 +231,7 @@ class Actor:
         # a held step reaches the learner only with the next one: it must not use up the last of the allowance
         left = allowance(self.client.info, self.client.run, self.pacer.taken - self.recorder.held)
         if left < 1:
+            self._hold()
             self._report()
             self._hand_over()  # the learner cannot go on with what it has not got
         return left
@@ -210,6 +241,7 @@ class Actor:
         limit_s = self.config.stale_policy_s
         if not limit_s or self.config.on_stale == "continue" or self.feed.age_s(time.monotonic()) <= limit_s:
             return False
+        self._hold()
         log.warning("event=policy_stale age_s=%.1f limit_s=%.1f", self.feed.age_s(time.monotonic()), limit_s)
         self.stop.wait(0.2)
         return True
@@ -232,7 +264,9 @@ class Actor:
                 "spool_steps": float(spool["spool_steps"]),
                 "spool_bytes": float(spool["spool_bytes"]),
                 "spool_full": float(self._blocked),
+                "not_ready": float(self.not_ready),
                 **self.pacer.jitter_ms(),
+                **(self.robot.figures() if self.robot else {}),
             }
         )
         self.slowest_ms = 0.0

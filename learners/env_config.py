@@ -5,8 +5,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from sandlot.learners.errors import ConfigError
+
 Pace = Literal["learner", "realtime", "free"]
 Stale = Literal["continue", "stop"]
+Robot = Literal["sim", "ros"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,15 +20,26 @@ class EnvConfig:
         cameras: cameras to observe with, e.g. `wrist side`; none means state only.
         randomize: draw dynamics, latency and sensor noise anew at every reset.
         mjcf: an MJCF file of another arm instead of the built-in one.
+        robot: `sim`: in this process; `ros`: the one whose nodes run, as `sandlot up ROBOT` starts them.
+        teleop: let a person take over, whose hands a joy node publishes; only with `--robot ros`.
     """
 
     cameras: tuple[str, ...] = ()
     randomize: bool = False
     mjcf: str = ""
+    robot: Robot = "sim"
+    teleop: bool = False
+
+    def __post_init__(self) -> None:
+        if self.robot == "ros" and (self.randomize or self.mjcf):
+            given = "--randomize" if self.randomize else "--mjcf"
+            raise ConfigError(f"{given} is for simulated robots; leave it out with --robot ros")
+        if self.teleop and self.robot != "ros":
+            raise ConfigError(f"--teleop needs --robot ros; this is --robot {self.robot}")
 
     def kwargs(self) -> dict[str, Any]:
         """Keyword arguments for `sandlot.learners.envs.make`, only those that were set."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if v}
+        return {k: v for k, v in dataclasses.asdict(self).items() if v and v != "sim"}
 
 
 EnvArgs = Annotated[EnvConfig, tyro.conf.arg(name="")]

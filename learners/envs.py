@@ -26,6 +26,8 @@ Env = gym.Env[Any, Any]
 
 PREFIX = "gymnasium:"
 NAMESPACE = "sandlot/"
+ROS_NAMESPACE = "sandlot_ros/"
+"""The same tasks with the same names, on the robot behind ROS 2 topics."""
 DEFAULT_MAX_EPISODE_STEPS = 1000
 DEFAULT_CONTROL_HZ = 10.0
 BOUND = 1e9
@@ -46,6 +48,7 @@ def make(
     randomize: bool = False,
     mjcf: str | None = None,
     render: bool = False,
+    robot: str = "sim",
     **kwargs: Any,
 ) -> Env:
     """An env by task name.
@@ -56,6 +59,7 @@ def make(
         randomize: draw dynamics, latency and sensors from their declared ranges; own tasks only.
         mjcf: path of another arm to load; own tasks only.
         render: whether `env.render()` must return RGB frames, uint8 [H, W, 3].
+        robot: `sim`, or `ros` for the robot whose nodes run; own tasks only.
         **kwargs: further arguments of the env's constructor.
 
     Raises:
@@ -65,7 +69,7 @@ def make(
     own = {"cameras": tuple(cameras), "randomize": randomize, "mjcf": mjcf}
     kwargs |= {name: value for name, value in own.items() if value}
     if task.startswith(PREFIX):
-        given = [name for name in own if name in kwargs]
+        given = [name for name in own if name in kwargs] + ["robot"] * (robot != "sim")
         if given:
             raise ConfigError(
                 f"task '{task}': only Sandlot's own tasks take {', '.join(given)}; leave it out"
@@ -73,7 +77,18 @@ def make(
         return adapt(_make_id(task, task.removeprefix(PREFIX), render, kwargs), task)
     if task not in tasks():
         raise ConfigError(_unknown(task))
-    return _check_own(_make_id(task, tasks()[task], render, kwargs), task)
+    return _check_own(_make_id(task, _own_id(task, robot), render, kwargs), task)
+
+
+def _own_id(task: str, robot: str) -> str:
+    """The Gymnasium id of an own task on a robot."""
+    id_ = tasks()[task]
+    if robot == "sim":
+        return id_
+    on_ros = id_.replace(NAMESPACE, ROS_NAMESPACE, 1)
+    if robot != "ros" or on_ros not in gym.registry:
+        raise ConfigError(f"task '{task}' does not exist on robot '{robot}'; robots are sim and ros")
+    return on_ros
 
 
 def env_spec(env: Env) -> EnvSpec:
@@ -230,7 +245,7 @@ def _make_id(task: str, id_: str, render: bool, kwargs: dict[str, Any]) -> Env:
         if module:
             importlib.import_module(module)
         spec = gym.spec(id_)
-        limited = spec.max_episode_steps or "max_episode_steps" in kwargs or id_.startswith(NAMESPACE)
+        limited = spec.max_episode_steps or "max_episode_steps" in kwargs or id_.startswith((NAMESPACE, ROS_NAMESPACE))
         if not limited:  # Sandlot's own tasks truncate by themselves
             log.info(
                 "event=time_limit task=%s max_episode_steps=%d reason=none_registered",
@@ -259,7 +274,7 @@ def _one_line(err: Exception) -> str:
 
 def _unknown(task: str) -> str:
     """Text for a name that nobody registered, with the nearest names and the valid choices."""
-    ids = [f"{PREFIX}{i}" for i in gym.registry if not i.startswith((NAMESPACE, "phys2d", "tabular"))]
+    ids = [f"{PREFIX}{i}" for i in gym.registry if not i.startswith((NAMESPACE, ROS_NAMESPACE, "phys2d", "tabular"))]
     near = difflib.get_close_matches(task, [*tasks(), *ids], n=3, cutoff=0.6)
     near = near or difflib.get_close_matches(f"{PREFIX}{task}", ids, n=3, cutoff=0.8)
     hint = f" (did you mean {' or '.join(repr(n) for n in near)}?)" if near else ""

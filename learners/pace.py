@@ -19,12 +19,13 @@ class Pacer:
 
     `realtime` keeps the control period by the steady clock and counts a missed deadline instead of hurrying
     after it; `learner` waits while the steps that the learner does not know of yet use up the allowance it
-    gave; `free` never waits.
+    gave; `free` never waits. Where the env keeps the control period itself, `realtime` only watches it.
     """
 
     pace: Pace
     period_s: float
     stopped: Callable[[], bool]
+    env_keeps_time: bool = False
     taken: int = 0
     missed: int = 0
     _next_s: float | None = None
@@ -37,11 +38,13 @@ class Pacer:
         Args:
             left: how many steps the learner's allowance still covers; asked for again while waiting.
         """
-        if self.pace == "realtime":
-            self._wait_for_deadline()
-        elif self.pace == "learner":
+        if self.pace == "learner":
             while not self.stopped() and left() < 1:
                 time.sleep(POLL_S)
+        elif self.pace == "realtime" and not self.env_keeps_time:
+            self._wait_for_deadline()
+        if self.pace == "realtime" or self.env_keeps_time:
+            self._note_period(time.monotonic())
         self.taken += 1
 
     def episode_began(self) -> None:
@@ -63,10 +66,12 @@ class Pacer:
             self.missed += 1
             self._next_s = now_s
         time.sleep(max(0.0, self._next_s - now_s))
-        began_s = time.monotonic()
+        self._next_s += self.period_s
+
+    def _note_period(self, began_s: float) -> None:
         if self._last_s is not None:
             self._errors_s.append(began_s - self._last_s - self.period_s)
-        self._last_s, self._next_s = began_s, self._next_s + self.period_s
+        self._last_s = began_s
 
 
 def allowance(info: Mapping[str, float], run: str, taken: int) -> float:

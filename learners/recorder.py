@@ -7,11 +7,13 @@ episode is held back until the next one arrives: `take` never returns a step tha
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sandlot.learners.errors import RecordError
+from sandlot.learners.real_time import StepNote
 from sandlot.learners.schema import EnvSpec, Flag, Source, obs_dtype, step_dtype
 
 
@@ -60,11 +62,13 @@ class EpisodeRecorder:
     """Writes one stream's steps: `begin(obs)`, then `add` until the episode ends; `take` what is complete.
 
     It reads no clock and keeps no reference to an array it is given: every number is copied once.
-    `episode` and `segment` count from 0 over the whole stream, as `step` does.
+    `episode` and `segment` count from 0 over the whole stream, as `step` does. `on_step` is told of every step.
     """
 
-    def __init__(self, spec: EnvSpec, *, capacity: int = 64) -> None:
-        self._spec = spec
+    def __init__(
+        self, spec: EnvSpec, *, capacity: int = 64, on_step: Callable[[StepNote], None] | None = None
+    ) -> None:
+        self._spec, self._on_step = spec, on_step
         self._rows = np.zeros(max(capacity, 4), step_dtype(spec))
         self._columns = _columns(self._rows)
         self._images = [(name, f"image.{name}", shape) for name, shape in spec.images.items()]
@@ -167,6 +171,24 @@ class EpisodeRecorder:
         self._count += 1
         self._step += 1
         self._open = True
+        if self._on_step is not None:
+            self._on_step(self._note(decision, wanted, flags, reward))
+
+    def _note(self, decision: Decision, wanted: np.ndarray, flags: Flag, reward: float) -> StepNote:
+        """The newest step as others are told of it."""
+        return StepNote(
+            episode=self._now.number,
+            step=self._step - 1,
+            flags=flags,
+            reward=reward,
+            source=decision.source,
+            policy_version=decision.policy_version,
+            t_obs_ns=int(self._columns["t_obs_ns"][self._count - 1]),
+            t_act_ns=decision.t_act_ns,
+            wall_s=decision.wall_s,
+            action=decision.action,
+            policy_action=wanted,
+        )
 
     def _break(self) -> None:
         """Makes the newest step the last of its segment; its final is the current observation."""

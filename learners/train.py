@@ -171,6 +171,7 @@ def actor_argv(folder: pathlib.Path, config: TrainConfig, port: int, index: int)
     argv = sandlot_argv("actor", config.task, *(word for k, v in flags.items() for word in (f"--{k}", v)))
     argv += ["--cameras", *config.env.cameras] if config.env.cameras else []
     argv += ["--randomize"] if config.env.randomize else []
+    argv += ["--robot", config.env.robot] + ["--teleop"] * config.env.teleop
     return argv + (["--rerun"] if config.rerun and index == 0 else [])
 
 

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from sandlot.learners.real_time import RealTime
 from sandlot.learners.schema import EnvSpec
 from sandlot.robots.protocol import Robot, Task
 
@@ -20,7 +21,8 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
     Observation: `{"state": float32 [n], "images": {camera: uint8 [H, W, 3]}}`; action: float32 [A] in
     [-1, 1]. `env_spec` names every number. The reward is 1 in the step that succeeds, which ends the
     episode, and 0 before; reaching `max_episode_steps` truncates. `info` holds `success` and, after a step,
-    `action`: what was executed (clipped; all zeros, "hold", in place of one that is not finite).
+    `action`: what was executed (clipped; all zeros, "hold", in place of one that is not finite). `real_time`
+    is the robot when it moves by itself, None in simulation.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
@@ -29,6 +31,7 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         self, robot: Robot[Reading, Scene], task: Task[Reading, Scene], render_mode: str | None = None
     ) -> None:
         self.robot = robot
+        self.real_time = robot if isinstance(robot, RealTime) else None
         self.task = task
         self.render_mode = render_mode
         self.env_spec = EnvSpec(

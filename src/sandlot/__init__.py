@@ -2,7 +2,8 @@
 
 `sandlot.learners` learns, stores and transports; `sandlot.perception` sees; `sandlot.robots` knows what each
 robot observes and how it may move; `sandlot.sim` is MuJoCo. Importing this package registers the Gymnasium
-ids (`sandlot/ArmPick-v0`, ...) by name only: nothing heavy is loaded before an env is made.
+ids (`sandlot/ArmPick-v0`, `sandlot_ros/ArmPick-v0`, ...) by name only: nothing heavy is loaded before an env is
+made.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +20,11 @@ for _name in ("Reach", "Pick", "Insert"):
     register(
         id=f"sandlot/Arm{_name}-v0",
         entry_point=f"sandlot.sim.arm_envs:make_{_name.lower()}",
+        disable_env_checker=True,
+    )
+    register(
+        id=f"sandlot_ros/Arm{_name}-v0",
+        entry_point=f"sandlot.robots.arm.ros_envs:make_{_name.lower()}",
         disable_env_checker=True,
     )
 

@@ -24,6 +24,7 @@ class Bench(gym.Env):
     def __init__(self, size=7):
         self.action_space = spaces.Box(-1, 1, (size,), np.float32)
         self.now_s, self.paused = 10.0, 0
+        self.real_time = self
         self.operator, self.executed = Operator(), []
         self.during = None
 

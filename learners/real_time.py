@@ -1,0 +1,88 @@
+"""Robots that move by themselves: what an actor tells such a robot, beyond actions, and asks of it.
+
+A simulated env stands still between two steps; a robot does not. Its env keeps the control period itself, must
+be told when nobody will command it for a while, and may be unable to go on for some time.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import gymnasium as gym
+import numpy as np
+
+from sandlot.learners.errors import NotReadyError
+from sandlot.learners.schema import Flag, Source
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 0.2
+SAY_S = 3.0
+T = TypeVar("T")
+
+
+class StepNote(NamedTuple):
+    """One step as it is recorded, for whoever records the robot's messages beside it.
+
+    `flags` may still get END when the next step turns out to have another source; fields as in `step_dtype`.
+    """
+
+    episode: int
+    step: int
+    flags: Flag
+    reward: float
+    source: Source
+    policy_version: int
+    t_obs_ns: int
+    t_act_ns: int
+    wall_s: float
+    action: np.ndarray
+    policy_action: np.ndarray
+
+
+@runtime_checkable
+class RealTime(Protocol):
+    """A robot that moves by itself. Its env's steps take one control period each, on the robot's own clock."""
+
+    def pause(self) -> None:
+        """Nobody will command for a while, on purpose: hold. The next action ends it; may be called twice."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """How old observations were and how evenly commands came, for reports."""
+        ...
+
+    def note(self, note: StepNote) -> None:
+        """A step was recorded."""
+        ...
+
+
+def real_time(env: gym.Env[Any, Any]) -> RealTime | None:
+    """The robot behind an env when it moves by itself, None when it waits for the next step."""
+    return getattr(env.unwrapped, "real_time", None)
+
+
+class Complaint:
+    """Says why a robot cannot go on: at once, when the reason changes, and every few seconds."""
+
+    def __init__(self) -> None:
+        self._said, self._said_s = "", 0.0
+
+    def __call__(self, error: NotReadyError, now_s: float) -> None:
+        """Logs it unless it was just said."""
+        kind = type(error).__name__
+        if kind != self._said or now_s - self._said_s >= SAY_S:
+            log.warning("event=waiting kind=%s reason=%r", kind, str(error))
+            self._said, self._said_s = kind, now_s
+
+
+def when_ready(attempt: Callable[[], T]) -> T:
+    """The result of an attempt, made again for as long as the env is not ready."""
+    say = Complaint()
+    while True:
+        try:
+            return attempt()
+        except NotReadyError as error:
+            say(error, time.monotonic())
+            time.sleep(RETRY_S)
