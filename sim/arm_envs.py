@@ -13,31 +13,34 @@ from sandlot.sim.randomization import Randomization
 
 ArmEnv = RobotEnv[ArmReading, ArmScene]
 
+IMPEDANCES = {
+    "arm_reach": Impedance(),
+    "arm_pick": Impedance(),
+    "arm_insert": Impedance(
+        stiffness_npm=3000.0,
+        damping_nspm=200.0,
+        stiffness_nmprad=200.0,
+        damping_nmsprad=15.0,
+        error_m=0.007,
+        error_rad=0.1,
+    ),
+}
+"""Gains of the controller, by task."""
+
 
 def make_reach(**kwargs: Any) -> ArmEnv:
     """`sandlot/ArmReach-v0`; arguments as for `make`."""
-    return make(ArmReach, Impedance(), **kwargs)
+    return make(ArmReach, IMPEDANCES["arm_reach"], **kwargs)
 
 
 def make_pick(**kwargs: Any) -> ArmEnv:
     """`sandlot/ArmPick-v0`; arguments as for `make`."""
-    return make(ArmPick, Impedance(), **kwargs)
+    return make(ArmPick, IMPEDANCES["arm_pick"], **kwargs)
 
 
 def make_insert(**kwargs: Any) -> ArmEnv:
     """`sandlot/ArmInsert-v0`; arguments as for `make`. Pushes with 21 N at most."""
-    return make(
-        ArmInsert,
-        Impedance(
-            stiffness_npm=3000.0,
-            damping_nspm=200.0,
-            stiffness_nmprad=200.0,
-            damping_nmsprad=15.0,
-            error_m=0.007,
-            error_rad=0.1,
-        ),
-        **kwargs,
-    )
+    return make(ArmInsert, IMPEDANCES["arm_insert"], **kwargs)
 
 
 def make(

@@ -1,7 +1,7 @@
 """What a driver node needs of an arm: connect, read, command, hold. One module a device.
 
-A device knows no ROS, no task and no policy. Its clock is `time.monotonic`; nothing here waits longer than the
-device's own round trip.
+A device knows no ROS, no task and no policy. Its clock is `time.monotonic`; nothing here waits longer than
+the device's own round trip. `devices` says how a module offers one.
 """
 
 from dataclasses import dataclass, field
@@ -41,6 +41,14 @@ class ArmState:
     objects: dict[str, Pose] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """One picture: `stamp_s` is `time.monotonic` of the exposure, `pixels` uint8 [H, W, 3] RGB."""
+
+    stamp_s: float
+    pixels: np.ndarray
+
+
 class ArmDevice(Protocol):
     """One arm on one connection. Every method raises DeviceError, naming the device and the way out."""
 
@@ -55,8 +63,8 @@ class ArmDevice(Protocol):
         """The newest measurement."""
         ...
 
-    def frames(self, now_s: float) -> dict[str, np.ndarray]:
-        """New frames since the last call by camera, uint8 [H, W, 3]; empty for arms without own cameras."""
+    def frames(self, now_s: float) -> dict[str, Frame]:
+        """The newest frame of each own camera; called by one thread of its own, which it may keep waiting."""
         ...
 
     def command(self, pose: Pose, width_m: float, now_s: float) -> None:
@@ -64,7 +72,7 @@ class ArmDevice(Protocol):
         ...
 
     def hold(self, now_s: float) -> None:
-        """Stops: joint speed below 0.02 rad/s as fast as is safe, then holds where it is. Never raises motion."""
+        """Stops: joint speed below 0.02 rad/s as fast as is safe, then holds where it is; adds no motion."""
         ...
 
     def close(self) -> None:

@@ -126,26 +126,13 @@ def wrench_from(message: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def image_message(pixels: np.ndarray, camera: str, stamp_ns: int) -> Image:
-    """A frame, uint8 [H, W, 3] RGB, as a message."""
+    """A frame, uint8 [H, W, 3] RGB, as a message; `frames.frame_of` reads it."""
     height, width, _ = pixels.shape
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(pixels).data.cast("B"))  # 500 times as fast as a list
     message = Image(header=header(stamp_ns, camera), height=height, width=width, encoding="rgb8")
     message.step, message.data = 3 * width, data
     return message
-
-
-def image_from(message: Any) -> np.ndarray:
-    """The pixels of an rgb8 or bgr8 image, uint8 [H, W, 3] RGB; SensorError names what is wrong with it."""
-    height, width, step = int(message.height), int(message.width), int(message.step)
-    data = np.frombuffer(message.data, np.uint8)
-    if message.encoding not in {"rgb8", "bgr8"} or step < 3 * width or data.size != height * step:
-        raise SensorError(
-            f"camera image {message.header.frame_id}: encoding {message.encoding}, {width} x {height}, step "
-            f"{step}, {data.size} bytes; it must be rgb8 or bgr8 with height x step bytes"
-        )
-    pixels = data.reshape(height, step)[:, : 3 * width].reshape(height, width, 3)
-    return np.ascontiguousarray(pixels[..., ::-1] if message.encoding == "bgr8" else pixels)
 
 
 def _fill(vector: Any, values: np.ndarray) -> None:
