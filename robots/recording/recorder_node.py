@@ -1,0 +1,108 @@
+"""The recorder: every topic of the robot, byte for byte, into a bag that survives being killed.
+
+    python -m sandlot.robots.recording.recorder_node --ros-args -r __ns:=/arm -p task:=arm_pick
+
+Nothing is decoded: the bytes of DDS go to the disk as they came. Objects and cameras that were not named are
+recorded from when they are first seen.
+"""
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from sandlot.robots import ros_node, ros_params, ros_qos
+from sandlot.robots.recording.recorder import Recorder, RecorderConfig
+from sandlot.robots.recording.topics import arm_topics, discovered, recorded
+from sandlot.robots.topics import DIAGNOSTICS, Topic
+
+NAME = "recorder"
+DEPTH, IMAGE_DEPTH = 200, 30
+"""A recorder may be late, but must miss nothing: queues of about a second."""
+LOOK_S, DIAGNOSE_S = 0.5, 1.0
+
+
+class RecorderNode(Node):
+    """Subscribes to everything and hands it to a `Recorder`."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        cfg = ros_params.declare(self, RecorderConfig)
+        ros_params.refuse_unknown(self)
+        self.robot = self.get_namespace().strip("/") or "arm"
+        topics = arm_topics(cfg.objects, cfg.cameras)
+        custom = {
+            "robot": self.robot,
+            "task": cfg.task,
+            "objects": json.dumps(cfg.objects),
+            "cameras": json.dumps(cfg.cameras),
+            "settings": cfg.settings,
+        }
+        folder = cfg.bag_folder(self.robot, time.time())
+        self.recorder = Recorder(folder, [recorded(t, self.robot) for t in topics], cfg, custom)
+        self.known: set[str] = set()
+        for topic in topics:
+            self._subscribe(topic)
+        self._diagnostics = ros_node.publisher(self, DIAGNOSTICS)
+        ros_node.timer(self, LOOK_S, self._look)
+        ros_node.timer(self, DIAGNOSE_S, self._diagnose)
+        self.get_logger().info(f"event=recording bag={folder} topics={len(topics)}")
+
+    def close(self) -> None:
+        """Ends the bag."""
+        self.recorder.close()
+
+    def _subscribe(self, topic: Topic) -> None:
+        name = topic.full_name(self.robot)
+        self.known.add(name)
+        offered = ros_qos.profile(topic)
+        asked = QoSProfile(
+            depth=IMAGE_DEPTH if topic.quality == "image" else DEPTH,
+            reliability=offered.reliability,
+            durability=offered.durability,
+        )
+        callback = functools.partial(self._offer, name)
+        self.create_subscription(ros_qos.message_class(topic), name, callback, asked, raw=True)
+
+    def _offer(self, name: str, data: bytes) -> None:
+        self.recorder.offer(name, time.time_ns(), data)
+
+    def _look(self) -> None:
+        """Records objects and cameras that came up."""
+        for name, types in self.get_topic_names_and_types():
+            topic = None if name in self.known else discovered(name, self.robot)
+            if topic and topic.type in types:
+                self.recorder.add_topic(recorded(topic, self.robot))
+                self._subscribe(topic)
+
+    def _diagnose(self) -> None:
+        figures = self.recorder.figures
+        level, text = DiagnosticStatus.OK, "recording"
+        if figures.full or self.recorder.behind:
+            level, text = DiagnosticStatus.ERROR, f"not recording: {figures.cause or 'the disk is too slow'}"
+        elif figures.lost:
+            level, text = DiagnosticStatus.WARN, f"{figures.lost} messages were lost"
+        values = {"bag": self.recorder.folder, "recorded": figures.recorded, "lost": figures.lost}
+        status = DiagnosticStatus(
+            level=level,
+            name=f"{self.robot}/{NAME}",
+            message=text,
+            values=[KeyValue(key=k, value=str(v)) for k, v in values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Records until stopped."""
+    return ros_node.run_node(NAME, RecorderNode, argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
