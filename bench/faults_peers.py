@@ -43,8 +43,7 @@ def hear(peer: "zmq.Socket[bytes]") -> wire.AnyMessage:
 
 def say_steps(peer: "zmq.Socket[bytes]", made: wire.Batch, session: int = 1) -> None:
     """Sends a batch as a client would, unchecked."""
-    payloads = [wire.raw(a) for a in (made.steps, made.finals) if len(a)]
-    say(peer, wire.Steps(session, made.stream, made.first, len(made.steps), len(made.finals)), *payloads)
+    peer.send_multipart(wire.encode_steps(session, made))
 
 
 def hello(config: dict[str, str] | None = None, spec: EnvSpec = SPEC, session: int = 1) -> wire.Hello:
@@ -128,7 +127,7 @@ def _say_spoiled(peer: "zmq.Socket[bytes]", name: str, rng: random.Random, sessi
         SPOILERS[name](made, rng)
         say_steps(peer, made, session)
         return
-    header = msgspec.to_builtins(wire.Steps(session, STREAM, 0, 30, 1))
+    header = msgspec.to_builtins(wire.Steps(session, STREAM, 0, 30, 1, made.checksum()))
     HEADERS[name.removeprefix("header ")](header)
     payloads = wire.raw(made.steps), wire.raw(made.finals)
     peer.send_multipart(wire.encode_raw(msgspec.msgpack.encode(header), *payloads))
@@ -153,7 +152,7 @@ def fault_9(injections: int = 100, seed: int = 0) -> Row:
                 violations += not isinstance(hear(peer), wire.Welcome)
                 if kind == "header":
                     claim = rng.randint(10**9, wire.MAX_STEP)
-                    say(peer, wire.Steps(i + 1, STREAM, 0, claim, 0), b"\0" * LAYOUT.step.itemsize)
+                    say(peer, wire.Steps(i + 1, STREAM, 0, claim, 0, 0), b"\0" * LAYOUT.step.itemsize)
                 else:
                     bomb = b"\x82\xa4type\xa3Ack\xa7cursors\xdd" + struct.pack(
                         ">I", rng.randint(10**8, 2**32 - 1)

@@ -3,12 +3,17 @@
 Every `fault_N` injects so many faults drawn from `seed` and counts broken promises; `make faults` runs all.
 """
 
+import contextlib
+import functools
 import random
 import resource
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from bench.faults_disk import fault_12, fault_13, fault_13_spool
 from bench.faults_peers import fault_8, fault_9, fault_10, fault_11, fault_11_weights
@@ -164,7 +169,7 @@ def _messages() -> list[list[bytes]]:
     stream = Stream("a", "r")
     kinds = [
         (wire.Hello(1, "a", "r", SPEC, {"n": "1"}, (stream,)),),
-        (wire.Steps(1, stream, 0, 30, 1), wire.raw(steps.steps), wire.raw(steps.finals)),
+        (wire.Steps(1, stream, 0, 30, 1, steps.checksum()), wire.raw(steps.steps), wire.raw(steps.finals)),
         (wire.Welcome(1, "run", 1, 100, (wire.Cursor(stream, 3),)),),
         (wire.Refused(1, "spec", "no"),),
         (wire.Ack(1, (wire.Cursor(stream, 3),), {"x": 1.0}, ""),),
@@ -176,7 +181,7 @@ def _messages() -> list[list[bytes]]:
 
 
 def _mutated(frames: list[bytes], rng: random.Random, *, fit: bool = True) -> list[bytes]:
-    """A damaged copy; with `fit`, every second one gets a checksum that fits the damage."""
+    """A damaged copy; with `fit`, every second one gets checksums that fit the damage."""
     copy = [bytearray(f) for f in frames]
     lot = rng.random()
     chosen = rng.choice(copy)
@@ -191,10 +196,20 @@ def _mutated(frames: list[bytes], rng: random.Random, *, fit: bool = True) -> li
     else:
         copy[rng.randrange(len(copy))] = bytearray(rng.randbytes(rng.randint(0, 200)))
     if fit and rng.random() < 0.5 and len(copy[0]) > wire.PREAMBLE.size:
-        payload = wire.encode_raw(bytes(copy[0][wire.PREAMBLE.size :]), *map(bytes, copy[1:]))
-        return [bytes(f) for f in payload]
+        return _fitting(bytes(copy[0][wire.PREAMBLE.size :]), [bytes(f) for f in copy[1:]])
     mutated = [bytes(f) for f in copy]
     return mutated if mutated != frames else [*mutated, b"more"]
+
+
+def _fitting(header: bytes, payloads: list[bytes]) -> list[bytes]:
+    """A message with the checksums that its header and, if it holds steps, its payload have now."""
+    frames = wire.encode_raw(header, *payloads)
+    with contextlib.suppress(FrameError):
+        message, _ = wire.decode(frames)
+        if isinstance(message, wire.Steps):
+            crc = functools.reduce(lambda crc, payload: zlib.crc32(payload, crc), reversed(payloads), 0)
+            frames = wire.encode(msgspec.structs.replace(message, crc=crc), *payloads)
+    return [bytes(f) for f in frames]
 
 
 def _rss_mb() -> float:

@@ -1,8 +1,9 @@
 """The actor's unacknowledged steps, on its own disk, in files of records.
 
-A record is a batch: header (magic, CRC-32 of the rest, three sizes), its stream, finals, steps. Records are
-only appended; a file is deleted when all its records are acknowledged. What a killed process leaves is found
-by the next one of the same folder, but for a last record that was cut short.
+A record is a batch: header (magic, two CRC-32, three sizes), its stream, finals, steps. One CRC covers the
+header's rest and the stream, the other is the batch's checksum. Records are only appended; a file is deleted
+when all its records are acknowledged. What a killed process leaves is found by the next one of the same
+folder, but for a last record that was cut short.
 """
 
 import contextlib
@@ -24,8 +25,9 @@ from sandlot.learners.wire import Batch, Buffer, Layout, raw
 
 log = logging.getLogger(__name__)
 _FILE = struct.Struct("<8s16s")
-_FILE_MAGIC = b"SLSPOOL1"
-_RECORD = struct.Struct("<4sIIIQ")
+_FILE_MAGIC = b"SLSPOOL2"
+_RECORD = struct.Struct("<4sI20s")
+_SIZES = struct.Struct("<IIIQ")
 _RECORD_MAGIC = b"SLBT"
 _MAX_STREAM_BYTES = 4096
 __all__ = ["MemorySpool", "Record", "Spool"]
@@ -72,9 +74,9 @@ class Spool(MemorySpool):
         """
         finals, steps = raw(np.ascontiguousarray(batch.finals)), raw(np.ascontiguousarray(batch.steps))
         name = msgspec.msgpack.encode(batch.stream)
-        sizes = len(name), finals.nbytes, steps.nbytes
-        crc = zlib.crc32(steps, zlib.crc32(finals, zlib.crc32(name, zlib.crc32(struct.pack("<IIQ", *sizes)))))
-        parts: list[Buffer] = [_RECORD.pack(_RECORD_MAGIC, crc, *sizes), name, finals, steps]
+        sizes = _SIZES.pack(batch.checksum(), len(name), finals.nbytes, steps.nbytes)
+        crc = zlib.crc32(name, zlib.crc32(sizes))
+        parts: list[Buffer] = [_RECORD.pack(_RECORD_MAGIC, crc, sizes), name, finals, steps]
         nbytes = sum(len(p) for p in parts)
         try:
             if self._file < 0 or self._size + nbytes > self._segment_bytes:
@@ -194,9 +196,10 @@ class Spool(MemorySpool):
             return
         magic, fingerprint = _FILE.unpack_from(data)
         if magic != _FILE_MAGIC or fingerprint != self.layout.spec.fingerprint.encode():
+            other = f"task than '{self.layout.spec.task}'" if magic == _FILE_MAGIC else "version of Sandlot"
             raise SpecError(
-                f"spool folder '{self.folder}' holds unacknowledged steps of another task than "
-                f"'{self.layout.spec.task}'; start that task's actor once more, or delete the folder"
+                f"spool folder '{self.folder}' holds unacknowledged steps of another {other}; "
+                "start that one's actor once more, or delete the folder"
             )
 
 
@@ -216,15 +219,17 @@ def _parse(data: memoryview, layout: Layout) -> tuple[Batch, int] | None:
     """The batch at the beginning of `data` and its size; None when there is no whole, undamaged one."""
     if len(data) < _RECORD.size:
         return None
-    magic, crc, name_bytes, finals_bytes, steps_bytes = _RECORD.unpack_from(data)
+    magic, crc, sizes = _RECORD.unpack_from(data)
+    batch_crc, name_bytes, finals_bytes, steps_bytes = _SIZES.unpack(sizes)
     end = _RECORD.size + name_bytes + finals_bytes + steps_bytes
     if magic != _RECORD_MAGIC or name_bytes > _MAX_STREAM_BYTES or end > len(data) or not steps_bytes:
         return None
     if steps_bytes % layout.step.itemsize or finals_bytes % layout.final.itemsize:
         return None
     body = data[_RECORD.size : end]
-    if zlib.crc32(body, zlib.crc32(struct.pack("<IIQ", name_bytes, finals_bytes, steps_bytes))) != crc:
+    if zlib.crc32(body[:name_bytes], zlib.crc32(sizes)) != crc or zlib.crc32(body[name_bytes:]) != batch_crc:
         return None
     stream = msgspec.msgpack.decode(body[:name_bytes], type=Stream)
     finals = np.frombuffer(body[name_bytes : name_bytes + finals_bytes], layout.final)
-    return Batch(stream, np.frombuffer(body[name_bytes + finals_bytes :], layout.step), finals), end
+    steps = np.frombuffer(body[name_bytes + finals_bytes :], layout.step)
+    return Batch(stream, steps, finals, batch_crc), end

@@ -41,6 +41,11 @@ class MemorySpool:
         return len(self._records)
 
     @property
+    def end(self) -> int:
+        """The number of the next record."""
+        return self._end
+
+    @property
     def steps(self) -> int:
         """How many steps wait."""
         return sum(r.length for r in list(self._records.values()))

@@ -10,7 +10,6 @@ import os
 import sqlite3
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -163,24 +162,23 @@ class RunStore(RunReader):
         seq, stored = self._seq, list[Stored]()
         for batch in batches:
             seq += len(batch.steps)
-            stored.append(Stored(seq, *batch))
+            stored.append(Stored(seq, batch.stream, batch.steps, batch.finals))
         if stored:
             with transaction(self._writer, self.path):
-                for row in stored:
-                    self._insert_batch(row)
+                for row, batch in zip(stored, batches, strict=True):
+                    self._insert_batch(row, batch.checksum())
             self._seq = seq
             if self._checkpointer.committed(sum(b.nbytes for b in batches)):
                 empty_log(self._writer)
         return stored
 
-    def _insert_batch(self, stored: Stored) -> None:
+    def _insert_batch(self, stored: Stored, crc: int) -> None:
         last_seq, stream, steps, finals = stored
         number = self._stream_number(stream)
         columns = [range(last_seq - len(steps) + 1, last_seq + 1), [number] * len(steps)]
         columns += [steps[name].tolist() for name in COLUMNS]
         self._writer.executemany("INSERT INTO steps VALUES (?,?,?,?,?,?,?,?,?,?)", zip(*columns, strict=True))
         blobs = raw(np.ascontiguousarray(finals)), raw(np.ascontiguousarray(steps))
-        crc = zlib.crc32(blobs[1], zlib.crc32(blobs[0]))
         self._writer.execute(
             "INSERT INTO batches VALUES (?,?,?,?,?,?)", (last_seq, number, len(steps), crc, *blobs)
         )

@@ -24,6 +24,8 @@ LOCK = "lock"
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 """So much is written to the log before a background thread folds it into the file: little enough that its
 fsync delays a commit by milliseconds only."""
+_FOLD_DELAY_S = 0.02
+"""Folding waits so long, or it takes processor and disk from the acknowledgement of the commit before."""
 MAX_LOG_BYTES = 256 * 1024 * 1024
 """Beyond this the log is emptied even though a commit has to wait for it."""
 _SCHEMA = """
@@ -178,7 +180,7 @@ class Checkpointer:
 
     def _run(self) -> None:
         db = connect(self._path, read_only=False)
-        while self._due.wait() and not self._stop.is_set():
+        while self._due.wait() and not self._stop.wait(_FOLD_DELAY_S):
             self._due.clear()
             with contextlib.suppress(
                 sqlite3.Error

@@ -1,8 +1,8 @@
 """The messages between actor and learner, byte for byte.
 
-A message is a list of frames. The first is an 8-byte preamble (magic, protocol, CRC-32 of all that follows)
-and a msgpack header; the others are raw arrays or weights. Every size is checked against the dtype before
-anything is decoded, nothing is compressed, and no byte of a message is ever run.
+A message is a list of frames. The first is an 8-byte preamble (magic, protocol, CRC-32 of the header) and a
+msgpack header; the others are raw arrays or weights, whose CRC-32 or digest is in the header. Every size is
+checked against the dtype before anything is decoded, nothing is compressed, no byte of a message is ever run.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import numpy as np
 from sandlot.learners.errors import ConfigError, FrameError
 from sandlot.learners.schema import EnvSpec, Stream, check_steps, obs_dtype, step_dtype
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAGIC = b"SLT"
 PREAMBLE = struct.Struct("<3sBI")
 MAX_HEADER_BYTES = 1024 * 1024
@@ -75,12 +75,16 @@ class Refused(Message, frozen=True):
 
 
 class Steps(Message, frozen=True):
-    """Actor: `count` consecutive steps of one stream; frames: steps and, if there are any, finals."""
+    """Actor: `count` consecutive steps of one stream; frames: steps and, if there are any, finals.
+
+    `crc` is the batch's `checksum`.
+    """
 
     stream: Stream
     first_step: Count
     count: Count
     finals: Count
+    crc: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 class Ack(Message, frozen=True):
@@ -138,11 +142,16 @@ class Layout(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Consecutive steps [n] of one stream, with the next observation (`finals`) of each ended one."""
+    """Consecutive steps [n] of one stream, with the next observation (`finals`) of each ended one.
+
+    `crc` is its `checksum` where that is known: computed once at the actor, it goes with the steps through
+    the spool and over the wire into the store. Arrays whose checksum is known must not change.
+    """
 
     stream: Stream
     steps: np.ndarray
     finals: np.ndarray
+    crc: int | None = None
 
     @property
     def first(self) -> int:
@@ -153,6 +162,17 @@ class Batch(NamedTuple):
     def nbytes(self) -> int:
         """Size of both arrays, bytes."""
         return self.steps.nbytes + self.finals.nbytes
+
+    def checksum(self) -> int:
+        """CRC-32 of the finals and then the steps."""
+        if self.crc is not None:
+            return self.crc
+        steps, finals = np.ascontiguousarray(self.steps), np.ascontiguousarray(self.finals)
+        return zlib.crc32(raw(steps), zlib.crc32(raw(finals)))
+
+    def sealed(self) -> "Batch":
+        """The same with its checksum known."""
+        return self._replace(crc=self.checksum())
 
 
 def raw(array: np.ndarray) -> memoryview:
@@ -169,25 +189,19 @@ def owned(array: np.ndarray) -> np.ndarray:
 
 def encode(message: Message, *payloads: Buffer) -> list[Buffer]:
     """The frames of a message; the payloads are not copied."""
-    covered = () if isinstance(message, Weights) else payloads
-    return [_sealed(_ENCODER.encode(message), covered), *payloads]
+    return encode_raw(_ENCODER.encode(message), *payloads)
 
 
 def encode_raw(header: bytes, *payloads: Buffer) -> list[Buffer]:
     """The frames of a header that is encoded already."""
-    return [_sealed(header, payloads), *payloads]
+    return [PREAMBLE.pack(MAGIC, PROTOCOL, zlib.crc32(header)) + header, *payloads]
 
 
-def _sealed(header: bytes, covered: Sequence[Buffer]) -> bytes:
-    """The first frame: the preamble, whose checksum is that of the header and of the frames `covered`."""
-    return PREAMBLE.pack(MAGIC, PROTOCOL, _checksum(header, covered)) + header
-
-
-def _checksum(header: Buffer, covered: Sequence[Buffer]) -> int:
-    crc = zlib.crc32(header)
-    for frame in covered:
-        crc = zlib.crc32(frame, crc)
-    return crc
+def encode_steps(session: int, batch: Batch) -> list[Buffer]:
+    """The frames of a Steps message; the arrays must be contiguous and are not copied."""
+    count, finals = len(batch.steps), len(batch.finals)
+    message = Steps(session, batch.stream, batch.first, count, finals, batch.checksum())
+    return encode(message, *(raw(array) for array in (batch.steps, batch.finals) if len(array)))
 
 
 def check_sendable(message: Message, what: str) -> None:
@@ -201,7 +215,10 @@ def check_sendable(message: Message, what: str) -> None:
 
 
 def decode(frames: Sequence[Buffer]) -> tuple[AnyMessage, Sequence[Buffer]]:
-    """Returns the message and its payload frames; raises FrameError when anything is not as it must be."""
+    """Returns the message and its payload frames; raises FrameError when anything is not as it must be.
+
+    The payload of a Steps message is checked by `decode_steps`, that of Weights by its digest.
+    """
     if not 1 <= len(frames) <= 3 or not PREAMBLE.size < len(frames[0]) <= MAX_HEADER_BYTES:
         raise FrameError(
             f"{len(frames)} frames, the first of {len(frames[0]) if frames else 0} bytes: no message"
@@ -214,15 +231,19 @@ def decode(frames: Sequence[Buffer]) -> tuple[AnyMessage, Sequence[Buffer]]:
             f"field 'protocol': {protocol} != {PROTOCOL}; install the same version on both machines"
         )
     header = memoryview(frames[0])[PREAMBLE.size :]
+    _check_crc(zlib.crc32(header), crc)
     try:
         message = _DECODER.decode(header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as error:
         raise FrameError(f"header: {error}") from error
-    covered = () if isinstance(message, Weights) else frames[1:]  # a digest covers the weights themselves
-    actual = _checksum(header, covered)
-    if actual != crc:
-        raise FrameError(f"checksum {actual:08x} instead of {crc:08x}: damaged on the way")
+    if len(frames) > 1 and not isinstance(message, Steps | Weights):
+        raise FrameError(f"a {type(message).__name__} has 1 frame, not {len(frames)}")
     return message, frames[1:]
+
+
+def _check_crc(actual: int, said: int) -> None:
+    if actual != said:
+        raise FrameError(f"checksum {actual:08x} instead of {said:08x}: damaged on the way")
 
 
 def decode_steps(message: Steps, frames: Sequence[Buffer], layout: Layout, max_steps: int) -> Batch:
@@ -240,10 +261,12 @@ def decode_steps(message: Steps, frames: Sequence[Buffer], layout: Layout, max_s
         )
     steps = np.frombuffer(frames[0], layout.step)
     finals = np.frombuffer(frames[1], layout.final) if message.finals else np.zeros(0, layout.final)
+    batch = Batch(message.stream, steps, finals)
+    _check_crc(batch.checksum(), message.crc)
     check_steps(steps, finals, layout.spec)
     if int(steps["step"][0]) != message.first_step:
         raise FrameError(f"field 'first_step': {message.first_step} != {int(steps['step'][0])} in the array")
-    return Batch(message.stream, steps, finals)
+    return batch._replace(crc=message.crc)
 
 
 def digest(payload: Buffer) -> str:

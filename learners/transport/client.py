@@ -26,8 +26,9 @@ from sandlot.learners.errors import (
 from sandlot.learners.schema import EnvSpec, Stream, check_steps
 from sandlot.learners.spool import MemorySpool, Spool
 from sandlot.learners.transport.address import DEFAULT_ADDRESS, check_address
-from sandlot.learners.transport.link import Link, Peer
+from sandlot.learners.transport.link import Link
 from sandlot.learners.transport.options import Options
+from sandlot.learners.transport.peer import Peer
 from sandlot.learners.transport.policy import Policy, PolicyInbox
 from sandlot.learners.wire import Batch, Layout, Status, check_sendable, owned
 
@@ -275,7 +276,8 @@ class StepClient:
         if self._disk_trouble and now_s - self._disk_retry_s < _DISK_RETRY_S and not self._stop:
             return
         while self._handover:
-            batch = self._handover[0]
+            batch = self._handover[0].sealed()
+            sent = not self._disk_trouble and self._link.send_early(batch)
             try:
                 record = self._spool.append(batch)
             except StoreError as error:
@@ -287,7 +289,7 @@ class StepClient:
             with self._lock:
                 self._handover.popleft()
                 self._handover_bytes -= batch.nbytes
-            self._link.appended(record, batch)
+            self._link.appended(record, batch, now_s, sent=sent)
 
     def _sync(self, now_s: float) -> None:
         """Makes steps that wait long survive a power cut; those acknowledged at once need no fsync here."""

@@ -6,36 +6,29 @@ new hello, and sending again from the learner's cursors.
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import zmq
 
 from sandlot.learners.errors import FrameError
-from sandlot.learners.schema import EnvSpec, Stream
 from sandlot.learners.spool import MemorySpool, Record
-from sandlot.learners.transport.keys import secure_actor
 from sandlot.learners.transport.options import Options
+from sandlot.learners.transport.peer import Peer
 from sandlot.learners.transport.policy import PolicyInbox
 from sandlot.learners.wire import (
-    MAX_HEADER_BYTES,
     Ack,
     AnyMessage,
     Batch,
     Buffer,
     Cursor,
-    Hello,
-    Message,
     Refused,
     Status,
-    Steps,
     WantWeights,
     Weights,
     Welcome,
     decode,
     encode,
-    raw,
+    encode_steps,
 )
 
 log = logging.getLogger(__name__)
@@ -43,20 +36,6 @@ _WANT_S = 1.0
 _MAX_PATIENCE = 8
 _MESSAGES_A_TURN = 64
 _FATAL = {"spec", "config", "full", "record", "run"}
-
-
-class Peer(NamedTuple):
-    """Who talks to whom, and what both must agree on."""
-
-    address: str
-    actor: str
-    run: str
-    config: Mapping[str, str]
-    keys: Path | str | None
-
-    def hello(self, session: int, spec: EnvSpec, streams: tuple[Stream, ...] = ()) -> Hello:
-        """What this actor says first."""
-        return Hello(session, self.actor, self.run, spec, dict(self.config), streams)
 
 
 class Link:
@@ -84,20 +63,7 @@ class Link:
         self._heard_s = self._hello_s = self._status_s = self.progress_s = self._want_s = 0.0
         self._lease_s: float | None = None
         self._window = options.window_bytes
-        self.socket = self._connect()
-
-    def _connect(self) -> zmq.Socket[bytes]:
-        socket = self._context.socket(zmq.DEALER)
-        socket.linger = 0
-        socket.immediate = 1
-        socket.sndhwm = socket.rcvhwm = 256
-        socket.maxmsgsize = max(self._options.max_weights_bytes, MAX_HEADER_BYTES)
-        socket.reconnect_ivl = 50
-        socket.reconnect_ivl_max = 500
-        if self._peer.keys:
-            secure_actor(socket, self._peer.keys, self._peer.actor)
-        socket.connect(self._peer.address)
-        return socket
+        self.socket = self._peer.connect(self._context, self._options)
 
     def close(self) -> None:
         """Closes the socket; what is unacknowledged stays in the spool."""
@@ -106,9 +72,23 @@ class Link:
 
     # ---- what the thread calls ---------------------------------------------------------------------------
 
-    def appended(self, record: Record, batch: Batch) -> None:
+    def send_early(self, batch: Batch) -> bool:
+        """Sends a batch that is about to go into the spool, when its turn is now; `appended` must follow.
+
+        The disk then works while the batch travels. It is as safe as the other way round: nothing is
+        acknowledged that the learner did not commit, no answer is read before the spool has the batch, and a
+        process killed in between leaves the batch with the learner or nowhere, as one killed a moment earlier
+        would. A batch that the spool then cannot take is handed over again later; the learner knows it.
+        """
+        caught_up = self._position >= self._spool.end
+        fits = not self._in_flight or self._flight_bytes + batch.nbytes <= self._window
+        return self.ready and caught_up and fits and self._send(encode_steps(self._session, batch))
+
+    def appended(self, record: Record, batch: Batch, now_s: float, *, sent: bool) -> None:
         """A batch went into the spool; keeps it at hand when it can be sent soon."""
-        if self.ready and self._flight_bytes + sum(b.nbytes for b in self._fresh.values()) < self._window:
+        if sent:
+            self._under_way(record, now_s)
+        elif self.ready and self._flight_bytes + sum(b.nbytes for b in self._fresh.values()) < self._window:
             self._fresh[record.number] = batch
 
     def receive(self, now_s: float) -> None:
@@ -143,7 +123,7 @@ class Link:
             return
         if now_s - self._status_s > self._options.heartbeat_s:
             self._status_s = now_s
-            self._send(Status(self._session, self.report))
+            self._send(encode(Status(self._session, self.report)))
         if now_s - self._want_s > _WANT_S:
             self._want(now_s)
         self._pump(now_s)
@@ -156,7 +136,7 @@ class Link:
         self.counters["reconnects"] += 1
         self._lose_patience()
         self.socket.close()
-        self.socket = self._connect()
+        self.socket = self._peer.connect(self._context, self._options)
         self._heard_s = now_s
 
     def _lose_patience(self) -> None:
@@ -171,7 +151,7 @@ class Link:
         self.counters["hellos"] += 1
         streams = tuple(self._spool.streams[:4096])
         peer = self._peer
-        self._send(peer.hello(self._session, self._spool.layout.spec, streams))
+        self._send(encode(peer.hello(self._session, self._spool.layout.spec, streams)))
 
     def _handle(self, message: AnyMessage, payloads: Sequence[Buffer], now_s: float) -> None:
         if message.session != self._session and not (isinstance(message, Refused) and message.session == 0):
@@ -261,19 +241,21 @@ class Link:
             if self._in_flight and self._flight_bytes + record.nbytes > self._window:
                 return
             batch = self._fresh.get(record.number) or self._spool.read(record)
-            message = Steps(self._session, batch.stream, batch.first, len(batch.steps), len(batch.finals))
-            frames = [raw(batch.steps), raw(batch.finals)] if len(batch.finals) else [raw(batch.steps)]
-            if not self._send(message, *frames):
+            if not self._send(encode_steps(self._session, batch)):
                 return
             self._fresh.pop(record.number, None)
-            self.counters["sent_batches"] += 1
-            self.counters["resent_batches"] += record.number < self._sent_end
-            self._sent_end = max(self._sent_end, record.number + 1)
-            if not self._in_flight:
-                self.progress_s = now_s
-            self._position = record.number + 1
-            self._in_flight[record.number] = record.nbytes
-            self._flight_bytes += record.nbytes
+            self._under_way(record, now_s)
+
+    def _under_way(self, record: Record, now_s: float) -> None:
+        """Notes that a batch was sent."""
+        self.counters["sent_batches"] += 1
+        self.counters["resent_batches"] += record.number < self._sent_end
+        self._sent_end = max(self._sent_end, record.number + 1)
+        if not self._in_flight:
+            self.progress_s = now_s
+        self._position = record.number + 1
+        self._in_flight[record.number] = record.nbytes
+        self._flight_bytes += record.nbytes
 
     def _release(self, cursors: tuple[Cursor, ...], now_s: float) -> None:
         for cursor in cursors:
@@ -286,11 +268,11 @@ class Link:
     def _want(self, now_s: float) -> None:
         """Asks for weights newer than all that were seen; the answer may take as long as it likes."""
         self._want_s = now_s
-        self._send(WantWeights(self._session, *self.inbox.seen))
+        self._send(encode(WantWeights(self._session, *self.inbox.seen)))
 
-    def _send(self, message: Message, *payloads: Buffer) -> bool:
+    def _send(self, frames: list[Buffer]) -> bool:
         """Whether the socket took it; it does not while there is no connection or too much is under way."""
         with contextlib.suppress(zmq.Again):
-            self.socket.send_multipart(encode(message, *payloads), zmq.NOBLOCK, copy=False)
+            self.socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
             return True
         return False

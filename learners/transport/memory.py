@@ -35,7 +35,7 @@ class MemoryStore:
                 raise GapError(f"stream {batch.stream}: got step {batch.first}, but {expected} is next")
             self._next[batch.stream] = expected + len(batch.steps)
             self.last_seq += len(batch.steps)
-            stored.append(Stored(self.last_seq, *batch))
+            stored.append(Stored(self.last_seq, batch.stream, batch.steps, batch.finals))
         return stored
 
     def flush(self) -> None:

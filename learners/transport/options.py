@@ -13,8 +13,8 @@ class Options:
 
     What is promised:
 
-    * **Steps: exactly once, in order.** A step handed to `StepClient.send` is written to the actor's spool,
-      sent, committed to the run store and only then acknowledged; then the spool forgets it. Whatever
+    * **Steps: exactly once, in order.** A step handed to `StepClient.send` is written to the actor's spool
+      and sent, committed to the run store and only then acknowledged; then the spool forgets it. Whatever
       is lost or reordered on the way is sent again from the learner's cursor; the store keeps one of each.
     * **A full spool is refused aloud**: `send` raises SpoolFullError and does not take the batch.
     * **Weights: latest wins.** The actor asks with the version it has and is answered as soon as there is a

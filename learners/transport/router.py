@@ -230,8 +230,9 @@ class Router:
         if admitted:
             self.counters["batches"] += 1
             self._committer.put(batch)
-        else:
+        else:  # an actor whose disk failed meanwhile does not know that it is stored
             self.counters["duplicates"] += 1
+            self._ack(session, (self._sessions.cursor(batch.stream),))
 
     def _cut_off(self, peer: bytes, kind: str, error: SandlotError) -> None:
         """Tells a peer what was wrong and hears nothing more from it until its next hello."""

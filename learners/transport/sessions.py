@@ -71,7 +71,7 @@ class Sessions:
         self.drop(peer)
         session = Session(peer, hello.actor, hello.run, hello.session, now_s)
         self._by_peer[peer] = self._by_actor[hello.actor] = session
-        cursors = tuple(Cursor(s, self._committed(s)) for s in hello.streams)
+        cursors = tuple(map(self.cursor, hello.streams))
         return Welcome(
             hello.session, self._me.learner_run, self._me.generation, self._options.window_bytes, cursors
         )
@@ -146,6 +146,10 @@ class Sessions:
             raise RecordError(f"{pending_bytes} bytes are unacknowledged; keep to the window of {window}")
         self._received[batch.stream] = end
         return True
+
+    def cursor(self, stream: Stream) -> Cursor:
+        """How much of a stream is committed."""
+        return Cursor(stream, self._committed(stream))
 
     def of_actor(self, actor: str) -> Session | None:
         """The connected session of an actor."""

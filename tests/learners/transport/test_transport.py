@@ -12,6 +12,7 @@ from bench.transport_rig import QUICK, SPEC, TcpProxy, batch, damage, wait
 from sandlot.learners.errors import (
     BusyError,
     ConfigError,
+    DiskFullError,
     GapError,
     RecordError,
     RefusedError,
@@ -19,6 +20,7 @@ from sandlot.learners.errors import (
     SpoolFullError,
 )
 from sandlot.learners.schema import Stream
+from sandlot.learners.spool import Spool
 from sandlot.learners.store import RunStore
 from sandlot.learners.transport import Options, StepClient, StepServer
 from sandlot.learners.transport.memory import MemoryStore
@@ -227,6 +229,29 @@ def test_a_full_spool_is_refused_aloud_and_nothing_is_lost(store, server, tmp_pa
             send(client, sent, 5)  # the refused batch, offered again
             assert client.flush()
         assert damage(store.folder, {Stream("b", client.run): sent + 5}) == 0
+
+
+def test_a_batch_that_was_sent_before_the_disk_failed_is_stored_once(store, connect, monkeypatch):
+    client = connect(options=Options(peer_timeout_s=60.0))  # no new hello helps it out
+    send(client, 0, 5)
+    assert client.flush()
+    write, failures = Spool.append, [DiskFullError("no room")] * 2
+
+    def append(spool, made):
+        if failures:
+            raise failures.pop()
+        return write(spool, made)
+
+    monkeypatch.setattr(Spool, "append", append)
+    send(client, 5, 5)
+    assert wait(lambda: store.last_seq == 10) < 10  # the learner has it, the actor's disk does not
+    assert client.acked_steps == 5
+    assert client.status()["alarm"] == "no room"
+    send(client, 10, 5)
+    assert client.flush()
+    assert client.acked_steps == 15
+    assert client.status()["hellos"] == 1
+    assert damage(store.folder, {Stream("a", client.run): 15}) == 0
 
 
 def test_weights_latest_wins_and_come_on_connect(server, connect):
