@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 ATTEMPTS_PER_DEMO = 10
 STREAM_ACTOR = "script"
 """Actor name of the stream that scripted demonstrations are stored under."""
+STREAM_PERSON = "person"
+"""The same for those of people."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,9 +74,9 @@ def record_demos(config: DemosConfig) -> Iterator[Demo]:
         env.close()
 
 
-def save_demos(store: RunStore, demos: Iterable[Demo]) -> tuple[int, int]:
+def save_demos(store: RunStore, demos: Iterable[Demo], actor: str = STREAM_ACTOR) -> tuple[int, int]:
     """Commits each demonstration to a run store as it is recorded; returns (episodes, attempts)."""
-    stream = Stream(STREAM_ACTOR, os.urandom(8).hex())
+    stream = Stream(actor, os.urandom(8).hex())
     episodes, attempts = 0, 0
     for demo in demos:
         store.append([Batch(stream, demo.steps, demo.finals)])
@@ -120,14 +122,22 @@ def _successes(env: envs.Env, config: DemosConfig) -> Iterator[Demo]:
         if not episode.success:
             log.info("event=demo_failed task=%s seed=%d kept=%d", config.task, config.seed + attempt, kept)
             continue
-        for rows in (steps, finals):
-            rows["step"] += step
-        steps["episode"], steps["segment"] = kept, steps["segment"] + kept
+        demo = placed(steps, finals, episode._replace(number=kept), step, attempt + 1)
         step, kept = step + len(steps), kept + 1
-        yield Demo(steps, finals, episode._replace(number=kept - 1), attempt + 1)
+        yield demo
         if kept == config.episodes:
             return
     raise SandlotError(
         f"task '{config.task}': the scripted expert succeeded in {kept} of {most} attempts and "
         f"{config.episodes} demonstrations were asked for; ask for fewer, or for easier settings"
     )
+
+
+def placed(steps: np.ndarray, finals: np.ndarray, episode: Episode, step: int, attempts: int) -> Demo:
+    """An unbroken episode of one source, numbered on from the `step` steps of the demonstrations before."""
+    first = steps["step"][0]
+    for rows in (steps, finals):
+        rows["step"] -= first
+        rows["step"] += step
+    steps["episode"] = steps["segment"] = episode.number
+    return Demo(steps, finals, episode, attempts)

@@ -7,12 +7,14 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
+from sandlot.learners.real_time import real_time
 from sandlot.learners.schema import Source
 from sandlot.robots.env import Obs
 from sandlot.robots.errors import RedoError, RobotStoppedError
 
 EVENTS = ("success", "failure", "redo", "next")
 GRIPPER = 6
+POLL_S = 0.02
 
 
 class Wish(Protocol):
@@ -46,14 +48,22 @@ class Wish(Protocol):
     def next(self) -> bool:
         """End it here and keep it."""
 
+    @property
+    def quit(self) -> bool:
+        """End the recording."""
+
 
 class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
     """While a person drives, their action is executed instead of the policy's.
 
-    Such a step's info says `source` HUMAN, and `action` what was executed. Success ends the episode with reward
-    1 and failure with 0, both for good; `next` truncates it; `redo` raises RedoError. When the device falls
-    silent while the person drives, the robot pauses and RobotStoppedError is raised until it is heard again:
-    control never goes back to the policy because a cable came loose.
+    Such a step's info says `source` HUMAN, and `action` what was executed. Success ends the episode with
+    reward 1 and failure with 0, both for good; `next` truncates it (info `next`); `redo` raises RedoError.
+    When the device falls silent while the person drives, the robot pauses and RobotStoppedError is raised
+    until it is heard again: control never goes back to the policy because a cable came loose.
+
+    Attributes:
+        drives: whether the person drove when they were last listened to.
+        quit: whether they ended the recording.
 
     Args:
         env: a `RobotEnv`, or wrappers around one.
@@ -69,7 +79,7 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
     ) -> None:
         super().__init__(env)
         self._intent, self._clock = intent, clock
-        self._drives = False
+        self.drives = self.quit = False
         self._action = np.zeros(7, np.float32)
         self._events: set[str] = set()
 
@@ -77,18 +87,18 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Obs, dict[str, Any]]:
         """Starts an episode; what was pressed before it begins does not count."""
-        self._listen()
+        self.listen()
         found = self.env.reset(seed=seed, options=options)
-        self._listen()
+        self.listen()
         self._events.clear()
         return found
 
     def step(self, action: np.ndarray) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         """Executes the person's action, or this one while nobody drives."""
-        self._listen()
-        human = self._drives
+        self.listen()
+        human = self.drives
         obs, reward, terminated, truncated, info = self.env.step(self._take() if human else action)
-        self._listen()  # what was pressed meanwhile is about this step
+        self.listen()  # what was pressed meanwhile is about this step
         pressed, self._events = self._events, set()
         info = {**info, "source": Source.HUMAN} if human else info
         if "redo" in pressed:
@@ -97,8 +107,17 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         if pressed & {"success", "failure"}:
             success = "success" in pressed
             return obs, float(success), True, False, {**info, "success": success}
-        truncated = truncated or ("next" in pressed and not terminated)
+        if "next" in pressed and not terminated:
+            return obs, float(reward), False, True, {**info, "next": True}
         return obs, float(reward), terminated, truncated, info
+
+    def wait_for_person(self) -> bool:
+        """True once the person drives, False once they end the recording; other presses are void."""
+        while not (self.drives or self.quit):
+            time.sleep(POLL_S)
+            self.listen()
+        self._events.clear()
+        return not self.quit
 
     def _take(self) -> np.ndarray:
         """The person's action; a task without a gripper leaves that out."""
@@ -106,23 +125,24 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         self._action[GRIPPER] = 0.0
         return action
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
         """Notes what the person wants; raises when they drive and are not heard any more."""
         wish = self._intent(self._clock())
-        if self._drives and (wish is None or not wish.alive):
+        if self.drives and (wish is None or not wish.alive):
             self._hold()
             raise RobotStoppedError(
                 "the operator's device fell silent while they drove: the robot holds; plug it in again"
             )
-        self._drives = wish is not None and wish.take_over
-        grip = self._action[GRIPPER] if self._drives else 0.0  # a press between two actions is not lost
+        self.drives = wish is not None and wish.take_over
+        grip = self._action[GRIPPER] if self.drives else 0.0  # a press between two actions is not lost
         if wish is not None:
+            self.quit = self.quit or wish.quit
             self._action = np.array(wish.action, np.float32)
             self._action[GRIPPER] = self._action[GRIPPER] or grip
             self._events |= {name for name in EVENTS if getattr(wish, name)}
 
     def _hold(self) -> None:
         """Tells the robot to hold, where it can be told."""
-        pause = getattr(self.env.unwrapped, "pause", None)
-        if pause is not None:
-            pause()
+        robot = real_time(self.env)
+        if robot is not None:
+            robot.pause()

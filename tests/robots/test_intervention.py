@@ -183,3 +183,25 @@ def test_an_intervention_is_a_segment_of_its_own_with_both_actions():
     assert [bool(f & Flag.END) for f in steps["flags"]] == [False, True, False, True, False, True]
     assert len(finals) == 3
     assert (steps["policy_action"] == POLICY).all() and steps["action"][2].tolist() == [1.0] + [0.0] * 6
+
+
+def test_waiting_for_a_person_forgets_what_was_pressed_meanwhile(monkeypatch):
+    bench, env = rig()
+    presses = iter([(Button.SUCCESS,), (Button.REDO,), (Button.TAKE_OVER,)])
+    monkeypatch.setattr("sandlot.robots.intervention.time.sleep", lambda s: bench.joy(*next(presses)))
+    assert env.wait_for_person() and env.drives
+    _, _, terminated, truncated, _ = env.step(POLICY)
+    assert not terminated and not truncated
+
+
+def test_a_person_who_quits_is_not_waited_for():
+    bench, env = rig()
+    bench.joy(Button.QUIT)
+    env.listen()
+    assert env.quit and not env.wait_for_person()
+
+
+def test_an_episode_that_the_person_ends_and_keeps_says_so():
+    bench, env = rig()
+    bench.during = lambda: bench.joy(Button.NEXT)
+    assert env.step(POLICY)[4]["next"]
