@@ -1,8 +1,10 @@
 """The gate's state as a `diagnostic_msgs/DiagnosticArray`, there and back; no rclpy import here."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from sandlot.robots.gate import Mode
@@ -24,13 +26,14 @@ class GateReport(NamedTuple):
     values: dict[str, str]
 
 
-def state_message(mode: Mode, cause: str, stamp: Any, values: Mapping[str, str]) -> DiagnosticArray:
+def state_message(mode: Mode, cause: str, values: Mapping[str, str]) -> DiagnosticArray:
     """One status: message "MODE: cause", and the values, mode and cause among them."""
     status = DiagnosticStatus(level=_LEVELS[mode], name=NAME, message=f"{mode.name}: {cause}")
     everything = {"mode": mode.name, "cause": cause, **values}
     status.values = [KeyValue(key=key, value=value) for key, value in everything.items()]
     message = DiagnosticArray(status=[status])
-    message.header.stamp = stamp
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    message.header.stamp = Time(sec=seconds, nanosec=nanoseconds)
     return message
 
 

@@ -20,7 +20,7 @@ from sandlot.robots import gate, ros_node, ros_params, ros_qos
 from sandlot.robots.estop import Pressed, Source, wiring_fault
 from sandlot.robots.gate import Command, Decision, GateConfig, GateState, Mode, Offer
 from sandlot.robots.gate_messages import state_message
-from sandlot.robots.stamps import Clocks, StampClock, read_clocks
+from sandlot.robots.stamps import AHEAD_S, Clocks, StampClock, read_clocks
 from sandlot.robots.teleop.mapping import Operator
 from sandlot.robots.topics import ESTOP, GATE_STATE, JOY, Topic
 
@@ -64,7 +64,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         super().__init__("gate")
         self.params = ros_params.declare(self, params)
         ros_params.refuse_unknown(self)
-        self.stamps = StampClock()
+        self.stamps = StampClock(jump_s=0.8 * AHEAD_S)
         self.state: GateState[Command] = GateState(since_s=time.monotonic())
         self.counts = Counter({"accepted": 0, "clamped": 0, "stops": 0, "late_ticks": 0})
         self._samples = {name: deque[float](maxlen=HISTORY) for name in ("command_age", "delay", "period")}
@@ -124,7 +124,9 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         self._publish_state()
 
     def _on_tick(self) -> None:
-        now_s = time.monotonic()
+        clocks = read_clocks()
+        self.stamps.look(clocks)
+        now_s = clocks.steady_s
         if self._ticked_s:
             period_s = now_s - self._ticked_s
             self._samples["period"].append(period_s)
@@ -176,8 +178,9 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
     def _on_joy(self, message: Any) -> None:
         now_s = time.monotonic()
         if not self._operator.offer(message.axes, message.buttons, now_s):
-            log.warning("event=joy_refused cause=%r", self._operator.refusal)
             self.counts["rejected_joy"] += 1
+            if self.counts["rejected_joy"] == 1:
+                log.warning("event=joy_refused cause=%r", self._operator.refusal)
             return
         self._apply(gate.hear_operator(self.state, now_s, self.params))
         intent = self._operator.take(now_s)
@@ -216,8 +219,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
     def _publish_state(self) -> None:
         values = {"armed_since": self._armed_since, "wiring": self._wiring, **self._figures}
         counts = {name: str(count) for name, count in self.counts.items()}
-        stamp = self.get_clock().now().to_msg()
-        self._state_out.publish(state_message(self.state.mode, self.state.cause, stamp, counts | values))
+        self._state_out.publish(state_message(self.state.mode, self.state.cause, counts | values))
 
 
 def commander_of(info: Any) -> bytes:

@@ -62,7 +62,7 @@ class StampClock:
         A stamp from the future by every known distance stays there: its age is negative, so `is_fresh` is
         false.
         """
-        self._look(clocks)
+        self.look(clocks)
         candidates = [stamp_s - ahead_s for ahead_s in (self._ahead_s, *(a for a, _ in self._past))]
         past = [c for c in candidates if c <= clocks.steady_s + AHEAD_S]
         return max(past) if past else min(candidates)
@@ -71,8 +71,8 @@ class StampClock:
         """How long ago a stamp was made; negative when it says the future."""
         return clocks.steady_s - self.steady_s(stamp_s, clocks)
 
-    def _look(self, clocks: Clocks) -> None:
-        """Notes how far the clocks are apart now."""
+    def look(self, clocks: Clocks) -> None:
+        """Notes how far the clocks are apart now; the more often, the less of a jump is missed."""
         ahead_s = clocks.wall_s - clocks.steady_s
         if abs(ahead_s - self._ahead_s) > self.jump_s:
             self.jumps += 1

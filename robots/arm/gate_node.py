@@ -86,18 +86,10 @@ class ArmGateNode(GateNode[ArmCommand, ArmGateParams]):
 
     def _on_pose(self, message: Any, info: Any) -> None:
         clocks = read_clocks()
-        fault = ros_messages.pose_fault(message)
-        wish = Wish(
-            commander=commander_of(info),
-            stamp_ns=ros_messages.stamp_ns(message),
-            age_s=self.stamps.age_s(ros_messages.stamp_s(message), clocks),
-            fault=fault,
-            pose=None if fault else ros_messages.pose_from(message),
-            width_m=self._width_m,
-        )
-        state = self.state
-        elapsed_s = clocks.steady_s - state.action_s
-        action = offered(wish, state.command, elapsed_s, self._measured(clocks), self.limits)
+        age_s = self.stamps.age_s(ros_messages.stamp_s(message), clocks)
+        wish = wish_from(message, commander_of(info), age_s, self._width_m)
+        elapsed_s = clocks.steady_s - self.state.action_s
+        action = offered(wish, self.state.command, elapsed_s, self._measured(clocks), self.limits)
         self.offer(action, clocks, info)
 
     def _measured(self, clocks: Clocks) -> Pose | None:
@@ -106,6 +98,13 @@ class ArmGateNode(GateNode[ArmCommand, ArmGateParams]):
             return None
         age_s = self.stamps.age_s(ros_messages.stamp_s(self._tool), clocks)
         return ros_messages.pose_from(self._tool) if is_fresh(age_s, self.params.tool_timeout_s) else None
+
+
+def wish_from(message: Any, commander: bytes, age_s: float, width_m: float | None) -> Wish:
+    """An action as it came: a PoseStamped, and the opening that was asked for before it."""
+    fault = ros_messages.pose_fault(message)
+    pose = None if fault else ros_messages.pose_from(message)
+    return Wish(commander, ros_messages.stamp_ns(message), age_s, fault, pose, width_m)
 
 
 def main(argv: list[str] | None = None) -> int:
