@@ -1,5 +1,6 @@
 """OS processes: start them, watch them, restart what died, end only what we started."""
 
+import contextlib
 import ctypes
 import dataclasses
 import logging
@@ -65,6 +66,13 @@ def take_precedence() -> bool:
     except (OSError, AttributeError):  # not permitted; not Linux
         return False
     return True
+
+
+def yield_precedence(nice: int = 5) -> None:
+    """Puts this thread, and those it starts, behind ordinary processes: it may take its time."""
+    with contextlib.suppress(OSError, AttributeError):  # not permitted; not Linux
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 @dataclasses.dataclass

@@ -28,6 +28,7 @@ class InstanceLock:
     """
 
     def __init__(self, full_name: str) -> None:
+        self.full_name = full_name
         self.path = lock_file(full_name)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:

@@ -23,6 +23,7 @@ ros_env.prepare()
 import rclpy  # noqa: E402  after its environment
 from rclpy.clock import Clock, ClockType  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.logging import get_logger  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.publisher import Publisher  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
@@ -56,8 +57,8 @@ def run_node(
 
     Args:
         name: the node's name before any `-r __node:=`, as its class gives it to `Node`.
-        make: makes the node, once it is certain to be the only one of its name. A method `close` of it is
-            called at the end, whatever ended it.
+        make: makes the node, once it is certain to be the only one of its name. Its method `fail(error)`, if
+            it has one, is called when a callback raised; its method `close` at the end, whatever ended it.
         argv: ROS arguments; those of this process when None.
         precedence: it has a deadline, so its threads go before those of ordinary processes.
     """
@@ -68,7 +69,8 @@ def run_node(
         process.take_precedence()
     try:
         _init([name, *(sys.argv[1:] if argv is None else argv)])
-        with only_instance(name):
+        with only_instance(name) as lock:
+            _log_to_ros(lock.full_name)
             return _run(make, stop)
     except SandlotError as error:
         return _give_up(name, error)
@@ -88,9 +90,11 @@ def _init(args: list[str]) -> None:
 def _run(make: Callable[[], Node], stop: threading.Event) -> int:
     """Makes the node and spins it."""
     node = make()
-    _log_to_ros(node)
     try:
         spin(node, stop)
+    except Exception as error:
+        getattr(node, "fail", lambda _: None)(error)
+        raise
     finally:
         getattr(node, "close", lambda: None)()
     return 0
@@ -181,11 +185,11 @@ def is_alive(gid: bytes, mine: bytes) -> bool:
 
 
 class _ToRos(logging.Handler):
-    """Hands log records to the node's logger: the terminal, /rosout and ROS_LOG_DIR, as ROS users know it."""
+    """Hands log records to a node's logger: the terminal, /rosout and ROS_LOG_DIR, as ROS users know it."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, full_name: str) -> None:
         super().__init__()
-        self._logger = node.get_logger()
+        self._logger = get_logger(full_name.strip("/").replace("/", "."))
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
@@ -197,5 +201,5 @@ class _ToRos(logging.Handler):
             self._logger.info(text)
 
 
-def _log_to_ros(node: Node) -> None:
-    logging.basicConfig(level=logging.INFO, handlers=[_ToRos(node)], format="%(message)s", force=True)
+def _log_to_ros(full_name: str) -> None:
+    logging.basicConfig(level=logging.INFO, handlers=[_ToRos(full_name)], format="%(message)s", force=True)

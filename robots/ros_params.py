@@ -26,7 +26,7 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 def declare(node: Node, config_type: type[T]) -> T:
     """Declares every field of a config dataclass as a parameter and returns the filled config.
 
-    Call it once for each of a node's config classes, then `refuse_unknown`.
+    Call it once for each of a node's config classes (they may share fields), then `refuse_unknown`.
     """
     hints = typing.get_type_hints(config_type)
     values = {}
@@ -65,7 +65,8 @@ def _declared(node: Node, name: str, hint: Any, default: Any) -> Any:
         node._parameter_overrides.pop(name)
         given, shown = None, []
         default = () if _is_tuple(hint) else default
-    node.declare_parameter(name, shown, descriptor)
+    if not node.has_parameter(name):
+        node.declare_parameter(name, shown, descriptor)
     if given is not None:
         return _converted(node, name, hint, given.value)
     if missing:

@@ -5,7 +5,7 @@ the device's own round trip. `devices` says how a module offers one.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -80,6 +80,7 @@ class ArmDevice(Protocol):
         ...
 
 
+@runtime_checkable
 class Placeable(Protocol):
     """A device that can put the objects of a task somewhere: only a simulated one."""
 

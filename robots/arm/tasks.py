@@ -223,6 +223,10 @@ class ArmInsert(ArmTask):
         return experts.insert(reading, self.limits)
 
 
+TASKS: dict[str, type[ArmTask]] = {task.name: task for task in (ArmReach, ArmPick, ArmInsert)}
+"""Every task of the arm, by name."""
+
+
 def yawed(angle_rad: float) -> np.ndarray:
     """A turn about the vertical by `angle_rad` [3, 3]."""
     return rotation.exp(np.array([0.0, 0.0, angle_rad]))

@@ -1,0 +1,77 @@
+"""What an arm's driver publishes: its state, tracked objects, camera frames."""
+
+import logging
+import threading
+import time
+
+import numpy as np
+from rclpy.node import Node
+
+from sandlot.learners.process import yield_precedence
+from sandlot.robots import ros_node
+from sandlot.robots.arm import ros_messages, topics
+from sandlot.robots.arm.device import ArmDevice, ArmState
+from sandlot.robots.stamps import Clocks, read_clocks
+
+log = logging.getLogger(__name__)
+
+
+class StatePublisher:
+    """Publishes an ArmState on the state topics, all with one stamp."""
+
+    def __init__(self, node: Node, joint_names: tuple[str, ...]) -> None:
+        self._node, self._names = node, joint_names
+        self._joints = ros_node.publisher(node, topics.JOINT_STATES)
+        self._tool = ros_node.publisher(node, topics.TOOL_POSE)
+        self._twist = ros_node.publisher(node, topics.TOOL_TWIST)
+        self._wrench = ros_node.publisher(node, topics.WRENCH)
+        self._objects: dict[str, ros_node.Publisher] = {}
+
+    def publish(self, state: ArmState, clocks: Clocks) -> None:
+        """Sends it; the wrench only when it is sensed."""
+        stamp_ns = round(clocks.wall_of(state.stamp_s) * ros_messages.NS)
+        self._joints.publish(ros_messages.joint_message(state, self._names, stamp_ns))
+        self._tool.publish(ros_messages.pose_message(state.tool, stamp_ns))
+        self._twist.publish(ros_messages.twist_message(state, stamp_ns))
+        if np.isfinite(state.force_n).all():
+            self._wrench.publish(ros_messages.wrench_message(state, stamp_ns))
+        for name, pose in state.objects.items():
+            if name not in self._objects:
+                self._objects[name] = ros_node.publisher(self._node, topics.object_pose(name))
+            self._objects[name].publish(ros_messages.pose_message(pose, stamp_ns))
+
+
+class CameraThread:
+    """Takes and publishes the frames of a device's own cameras, in a thread that commands never wait for."""
+
+    def __init__(self, node: Node, device: ArmDevice, hz: float) -> None:
+        self._device, self._period_s = device, 1.0 / hz
+        self._out = {c: ros_node.publisher(node, topics.image(c, hz)) for c in device.cameras}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
+        self.failure: Exception | None = None
+        self.late = 0
+        self.published = 0
+        self._thread.start()
+
+    def _run(self) -> None:
+        yield_precedence()
+        next_s = time.monotonic()
+        try:
+            while not self._stop.wait(max(0.0, next_s - time.monotonic())):
+                clocks = read_clocks()
+                for name, frame in self._device.frames(clocks.steady_s).items():
+                    stamp_ns = round(clocks.wall_of(frame.stamp_s) * ros_messages.NS)
+                    self._out[name].publish(ros_messages.image_message(frame.pixels, name, stamp_ns))
+                    self.published += 1
+                next_s += self._period_s
+                if time.monotonic() > next_s + self._period_s:  # a whole period late: take up a new rhythm
+                    self.late += 1
+                    next_s = time.monotonic()
+        except Exception as error:  # noqa: BLE001  told to the node's own thread, which fails with it
+            self.failure = error
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+        self._thread.join(timeout=5.0)
