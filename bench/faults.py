@@ -1,12 +1,13 @@
 """`make faults`: injects every fault many times, prints one table, writes bench/faults.json.
 
 Each row says how often a fault was injected, how often a promise was broken (0, or the run fails), and how
-long the recovery or the detection took.
+long the recovery or the detection took. Rows of faults that were not named stay in the file as they were.
 """
 
 import argparse
 import json
 import pathlib
+import subprocess
 import sys
 import time
 import traceback
@@ -30,7 +31,11 @@ def injectors() -> dict[str, Callable[..., dict[str, Any]]]:
         for name, function in vars(module).items()
         if name.startswith("fault_") and callable(function)
     }
-    return dict(sorted(found.items(), key=lambda item: (int(item[0].split("_")[1]), item[0])))
+    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+
+
+def _order(name: str) -> tuple[int, str]:
+    return int(name.split("_")[1]), name
 
 
 def main() -> int:
@@ -52,7 +57,7 @@ def main() -> int:
     for name in arguments.faults or known:
         console.print(f"{time.strftime('%H:%M:%S')} injecting {name} ...")
         rows.append(_inject(name, known[name], {"seed": arguments.seed, **count}))
-        OUTPUT.write_text(json.dumps(rows, indent=1) + "\n")  # what has run is kept, whatever comes
+        _keep({"name": name, "commit": _commit(), **rows[-1]})  # what has run is kept, whatever comes
     table = Table(title=f"faults, seed {arguments.seed}")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in {"fault", "unit"} else "right")
@@ -60,6 +65,20 @@ def main() -> int:
         table.add_row(*(f"{row[c]:.4g}" if isinstance(row[c], float) else str(row[c]) for c in COLUMNS))
     console.print(table)
     return 1 if any(row["violations"] for row in rows) else 0
+
+
+def _keep(row: dict[str, Any]) -> None:
+    """Puts a row in the place of the one of the same name."""
+    rows = json.loads(OUTPUT.read_text()) if OUTPUT.exists() else []
+    rows = [*(r for r in rows if r["name"] != row["name"]), row]
+    OUTPUT.write_text(json.dumps(sorted(rows, key=lambda r: _order(r["name"])), indent=1) + "\n")
+
+
+def _commit() -> str:
+    """What was measured, or '' outside a git checkout."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, cwd=OUTPUT.parent, capture_output=True, text=True, check=False)
+    return found.stdout.strip()
 
 
 def _inject(name: str, function: Callable[..., dict[str, Any]], settings: dict[str, int]) -> dict[str, Any]:

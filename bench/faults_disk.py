@@ -1,4 +1,4 @@
-"""Faults of the disks under the run store and the spool: slow, and full at every place where it may fill."""
+"""Fault 13: the disks under the run store and the spool are full, at every place where they may fill."""
 
 import contextlib
 import os
@@ -6,63 +6,20 @@ import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.transport_rig import LAYOUT, QUICK, SPEC, acked_s, batch, damage, row, wait
+from bench.transport_rig import LAYOUT, QUICK, SPEC, acked_s, batch, damage, row
 from sandlot.learners.errors import DiskFullError
 from sandlot.learners.schema import Stream
 from sandlot.learners.spool import Spool
-from sandlot.learners.store import RunStore, Stored
+from sandlot.learners.store import RunStore
 from sandlot.learners.transport import StepClient, StepServer
-from sandlot.learners.wire import Batch
 
 Row = dict[str, Any]
 LOOPBACK = "tcp://127.0.0.1:0"
 _TMPFS_MB = 64
-
-
-class SlowStore(RunStore):
-    """A run store whose commits take `delay_s` longer, as with a slow fsync."""
-
-    delay_s = 0.0
-
-    def append(self, batches: Sequence[Batch]) -> list[Stored]:
-        """Waits, then appends."""
-        time.sleep(self.delay_s)
-        return super().append(batches)
-
-
-def fault_12(injections: int = 100, seed: int = 0) -> Row:
-    """Commits that take up to 0.6 s: the alarm comes, no call of learner or actor waits."""
-    rng = random.Random(seed)  # noqa: S311
-    violations, sent, alarm_ms, slowest_ms = 0, 0, list[float](), list[float]()
-    with tempfile.TemporaryDirectory() as folder, SlowStore(f"{folder}/run", SPEC) as store:
-        with StepServer(store, LOOPBACK, options=QUICK) as server:
-            with StepClient(SPEC, "a", server.address, spool=f"{folder}/spool", options=QUICK) as client:
-                client.wait_ready()
-                for i in range(injections):
-                    store.delay_s = rng.uniform(0.3, 0.6)
-                    acked = client.acked_steps
-                    calls = [
-                        lambda sent=sent: _send(client, sent),
-                        server.drain,
-                        lambda i=i: server.publish_weights(b"w", version=i, step=0),
-                        client.latest_weights,
-                        client.status,
-                        lambda: store.add_metrics(0, {"x": 1.0}),
-                    ]
-                    slowest_ms.append(max(_ms(call) for call in calls))
-                    sent += 5
-                    alarm_ms.append(wait(lambda: bool(server.alarm)) * 1e3)
-                    violations += client.acked_steps != acked  # nothing is acknowledged before its commit
-                    store.delay_s = 0.0
-                    violations += not client.wait_acked(sent)
-                stream = Stream("a", client.run)
-        violations += damage(store.folder, {stream: sent})
-        violations += sorted(slowest_ms)[len(slowest_ms) // 2] > 100  # a call that waited would take 300
-    return row("12 slow disk", injections, violations, alarm_ms, "ms to alarm")
 
 
 def _send(client: StepClient, first: int) -> None:

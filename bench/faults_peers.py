@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import zmq
 
-from bench.transport_rig import LAYOUT, QUICK, SPEC, batch, damage, raw_peer, row, wait
+from bench.transport_rig import LAYOUT, QUICK, SPEC, batch, damage, raw_peer, resident_mb, row, wait
 from sandlot.learners import wire
 from sandlot.learners.schema import EnvSpec, Flag, Stream
 from sandlot.learners.store import RunStore
@@ -142,7 +142,7 @@ def fault_9(injections: int = 100, seed: int = 0) -> Row:
     violations, grown_mb = 0, list[float]()
     with StepServer(MemoryStore(SPEC), LOOPBACK, options=QUICK) as server, raw_peer(server.address) as peer:
         for i in range(injections):
-            before = _rss_mb("VmRSS")
+            before = resident_mb()
             Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
             kind = ("frame", "header", "msgpack")[i % 3]
             if kind == "frame":
@@ -159,7 +159,7 @@ def fault_9(injections: int = 100, seed: int = 0) -> Row:
                     )
                     peer.send_multipart(wire.encode_raw(bomb))
                 violations += not isinstance(hear(peer), wire.Refused)
-            grown_mb.append(_rss_mb("VmHWM") - before)
+            grown_mb.append(resident_mb("VmHWM") - before)
         say(peer, hello(session=injections + 1))
         violations += not isinstance(hear(peer), wire.Welcome)  # the others are served as before
     violations += sum(grown > 5.0 for grown in grown_mb)
@@ -176,12 +176,6 @@ def _claim_frame(address: str, size: int) -> None:
         raw.sendall(b"\x02" + struct.pack(">Q", size) + bytes(1000))
         while raw.recv(4096):  # until the learner closes the connection
             pass
-
-
-def _rss_mb(name: str) -> float:
-    """Memory of this process now (VmRSS) or at most since the peak was reset (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1e3
 
 
 # ---- 10: keys --------------------------------------------------------------------------------------------

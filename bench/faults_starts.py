@@ -55,7 +55,7 @@ def refused(said: Said, *names: str) -> bool:
     return said.code == USAGE_EXIT and said.line.count("\n") == 0 and all(n in said.line for n in names)
 
 
-def fault_22_processes(injections: int = 20, seed: int = 0) -> Row:
+def fault_22_processes(injections: int = 100, seed: int = 0) -> Row:
     """`sandlot train`, `learner` and `actor` are started a second time on what a running one holds."""
     del seed  # every kind in turn
     violations, refuse_ms = 0, list[float]()
@@ -87,7 +87,7 @@ def fault_22_processes(injections: int = 20, seed: int = 0) -> Row:
     return row("22 second start at the command line", injections, violations, refuse_ms, "ms to refuse")
 
 
-def fault_23_processes(injections: int = 20, seed: int = 0) -> Row:
+def fault_23_processes(injections: int = 100, seed: int = 0) -> Row:
     """An actor of another task comes to a learner, by hand and under a supervisor: refused by name."""
     del seed
     violations, refuse_ms = 0, list[float]()

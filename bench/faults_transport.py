@@ -6,16 +6,15 @@ Every `fault_N` injects so many faults drawn from `seed` and counts broken promi
 import contextlib
 import functools
 import random
-import resource
 import tempfile
 import time
 import zlib
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench.faults_disk import fault_12, fault_13, fault_13_spool
+from bench.faults_disk import fault_13, fault_13_spool
+from bench.faults_partition import fault_5_minute, fault_5_second, fault_5_ten_minutes
 from bench.faults_peers import fault_8, fault_9, fault_10, fault_11, fault_11_weights
 from bench.faults_sessions import fault_22, fault_23
 from bench.transport_rig import (
@@ -28,6 +27,7 @@ from bench.transport_rig import (
     batch,
     damage,
     raw_peer,
+    resident_mb,
     row,
 )
 from sandlot.learners import wire
@@ -38,6 +38,9 @@ from sandlot.learners.transport import StepClient, StepServer
 
 __all__ = [
     "fault_5",
+    "fault_5_minute",
+    "fault_5_second",
+    "fault_5_ten_minutes",
     "fault_6",
     "fault_7",
     "fault_7_socket",
@@ -46,7 +49,6 @@ __all__ = [
     "fault_10",
     "fault_11",
     "fault_11_weights",
-    "fault_12",
     "fault_13",
     "fault_13_spool",
     "fault_22",
@@ -77,12 +79,12 @@ def fault_5(injections: int = 100, seed: int = 0) -> Row:
                     if kind == "cut":
                         proxy.cut()
                     else:
-                        proxy.stalled = {"up": kind != "down", "down": kind != "up"}
+                        proxy.stall(up=kind != "down", down=kind != "up")
                     end_s = time.monotonic() + rng.uniform(0.02, 0.6)
                     while time.monotonic() < end_s:
                         sent = _send(client, sent, rng.randint(1, 9))
                         time.sleep(0.01)
-                    proxy.stalled = {"up": False, "down": False}
+                    proxy.stall()
                     took_s = acked_s(client, sent, _RECOVERY_S)
                     violations += took_s > _RECOVERY_S
                     healed_ms.append(took_s * 1e3)
@@ -119,7 +121,7 @@ def fault_7(injections: int = 1_000_000, seed: int = 0) -> Row:
     """Damaged bytes: flipped, cut, exchanged, some with a checksum that fits; into the decoder."""
     rng = random.Random(seed)  # noqa: S311
     good = _messages()
-    before_mb = _rss_mb()
+    before_mb = resident_mb()
     violations, times_us = 0, list[float]()
     for i in range(injections):
         frames = _mutated(rng.choice(good), rng)
@@ -134,7 +136,7 @@ def fault_7(injections: int = 1_000_000, seed: int = 0) -> Row:
             violations += 1
         if i % 100 == 0:
             times_us.append((time.perf_counter() - begin_s) * 1e6)
-    violations += _rss_mb() - before_mb > 50
+    violations += resident_mb() - before_mb > 50
     return row("7 damaged bytes, decoder", injections, violations, times_us, "us to refuse")
 
 
@@ -210,8 +212,3 @@ def _fitting(header: bytes, payloads: list[bytes]) -> list[bytes]:
             crc = functools.reduce(lambda crc, payload: zlib.crc32(payload, crc), reversed(payloads), 0)
             frames = wire.encode(msgspec.structs.replace(message, crc=crc), *payloads)
     return [bytes(f) for f in frames]
-
-
-def _rss_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6

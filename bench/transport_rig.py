@@ -89,6 +89,12 @@ def row(fault: str, injections: int, violations: int, values: list[float], unit:
     }
 
 
+def resident_mb(name: str = "VmRSS") -> float:
+    """Memory of this process now (VmRSS) or at most since the peak was reset (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1e3
+
+
 class TcpProxy:
     """Forwards bytes between an actor and a learner; can stop either direction, cut, and be slow."""
 
@@ -96,11 +102,17 @@ class TcpProxy:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.stalled = {"up": False, "down": False}
+        self._flows = {"up": threading.Event(), "down": threading.Event()}
+        self.stall()
         self.bytes_per_s = float("inf")
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def stall(self, *, up: bool = False, down: bool = False) -> None:
+        """From now on the named directions stand still, and only they."""
+        for name, stalled in (("up", up), ("down", down)):
+            (self._flows[name].clear if stalled else self._flows[name].set)()
 
     def cut(self) -> None:
         """Closes every connection."""
@@ -113,7 +125,7 @@ class TcpProxy:
     def close(self) -> None:
         """Closes everything."""
         self._closed = True
-        self.stalled = {"up": False, "down": False}
+        self.stall()
         self._listener.close()
         self.cut()
 
@@ -135,8 +147,7 @@ class TcpProxy:
     def _forward(self, name: str, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(16384):
-                while self.stalled[name]:
-                    time.sleep(0.002)
+                self._flows[name].wait()
                 time.sleep(len(data) / self.bytes_per_s)
                 sink.sendall(data)
         for end in (source, sink):

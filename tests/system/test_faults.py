@@ -11,6 +11,8 @@ QUICK = {
     "fault_1": 1,
     "fault_2": 1,
     "fault_3": 2,
+    "fault_12": 3,
+    "fault_12_learner": 1,
     "fault_21": 3,
     "fault_22_processes": 4,
     "fault_23_processes": 4,

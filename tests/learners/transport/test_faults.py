@@ -6,6 +6,7 @@ from bench.faults_disk import can_mount
 
 FEW = {
     "fault_5": 4,
+    "fault_5_second": 5,
     "fault_6": 60,
     "fault_7_socket": 100,
     "fault_8": 34,
@@ -13,7 +14,6 @@ FEW = {
     "fault_10": 4,
     "fault_11": 60,
     "fault_11_weights": 1000,
-    "fault_12": 2,
     "fault_22": 4,
     "fault_23": 18,
 }
