@@ -2,8 +2,8 @@
 
 A key folder holds `learner.secret`, `learner.public`, and for each actor `NAME.secret` and, as the learner's
 allow-list, `actors/NAME.public`. The learner's machine needs `learner.secret` and `actors/`; an actor's
-machine needs `learner.public` and its own secret. Deleting a file in `actors/` revokes that key for every new
-connection.
+machine needs `learner.public` and its own secret. Only actor NAME may use the key, but for the key `actor`,
+which is everybody's. Deleting a file in `actors/` revokes that key for every new connection.
 """
 
 import logging
@@ -20,12 +20,14 @@ from sandlot.learners.errors import BusyError, ConfigError
 
 log = logging.getLogger(__name__)
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+SHARED_KEY = "actor"
+"""An actor without a key of its own uses this one."""
 _NAME = re.compile(r"^[A-Za-z0-9_.\-]{1,64}$")
 _Z85_LENGTH = 40
 _LOG_PERIOD_S = 60.0
 
 
-def make_keys(folder: Path | str, actors: tuple[str, ...] = ("actor",)) -> list[Path]:
+def make_keys(folder: Path | str, actors: tuple[str, ...] = (SHARED_KEY,)) -> list[Path]:
     """Makes what is missing: the learner's pair and one pair an actor. Returns the new files."""
     folder = Path(folder)
     (folder / "actors").mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,7 @@ def secure_actor(socket: zmq.Socket[bytes], folder: Path | str, name: str) -> No
     """Makes a socket a CURVE client that talks to this learner only; call before connect."""
     folder = Path(folder)
     secret_path = folder / f"{name}.secret"
-    public, secret = read_secret(secret_path if secret_path.exists() else folder / "actor.secret")
+    public, secret = read_secret(secret_path if secret_path.exists() else folder / f"{SHARED_KEY}.secret")
     socket.curve_serverkey = _read(folder / "learner.public")
     socket.curve_publickey, socket.curve_secretkey = public, secret
 

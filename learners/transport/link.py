@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _WANT_S = 1.0
 _MAX_PATIENCE = 8
 _MESSAGES_A_TURN = 64
-_FATAL = {"spec", "config", "full", "record", "run"}
+_FATAL = {"spec", "config", "full", "record", "run", "key"}
 
 
 class Link:

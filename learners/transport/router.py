@@ -177,28 +177,29 @@ class Router:
             self.counters["messages"] += 1
             peer = frames[0].bytes
             try:
-                self._handle(peer, [f.buffer for f in frames[1:]])
+                key = str(frames[-1].get("User-Id")) if self.gatekeeper else ""
+                self._handle(peer, [f.buffer for f in frames[1:]], key)
             except FrameError as error:
                 self._cut_off(peer, "frame", error)
             except RecordError as error:
                 self._cut_off(peer, "record", error)
 
-    def _handle(self, peer: bytes, body: Sequence[Buffer]) -> None:
+    def _handle(self, peer: bytes, body: Sequence[Buffer], key: str) -> None:
         """Decodes and answers; of a peer that was cut off only a hello is heard."""
         if peer not in self._cut:
-            self._dispatch(peer, *decode(body))
+            self._dispatch(peer, *decode(body), key)
             return
         with contextlib.suppress(FrameError):
             if len(body) == 1 and isinstance((hello := decode(body)[0]), Hello):
-                self._dispatch(peer, hello, [])
+                self._dispatch(peer, hello, [], key)
                 return
         self.counters["ignored"] += 1
 
-    def _dispatch(self, peer: bytes, message: AnyMessage, payloads: Sequence[Buffer]) -> None:
+    def _dispatch(self, peer: bytes, message: AnyMessage, payloads: Sequence[Buffer], key: str) -> None:
         now_s = time.monotonic()
         try:
             if isinstance(message, Hello):
-                welcome = self._sessions.hello(peer, message, now_s)
+                welcome = self._sessions.hello(peer, message, now_s, key)
                 self._cut.pop(peer, None)
                 log.info("event=actor_connected actor=%s run=%s", message.actor, message.run)
                 self._send(peer, welcome)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from sandlot.learners.errors import GapError, RecordError, RefusedError
 from sandlot.learners.schema import EnvSpec, Stream
+from sandlot.learners.transport.keys import SHARED_KEY
 from sandlot.learners.transport.options import Options
 from sandlot.learners.wire import Batch, Cursor, Hello, WantWeights, Welcome
 
@@ -54,8 +55,21 @@ class Sessions:
         self._by_actor: dict[str, Session] = {}
         self._received: dict[Stream, int] = {}
 
-    def hello(self, peer: bytes, hello: Hello, now_s: float) -> Welcome:
-        """Admits an actor, or raises Refusal naming the field that differs."""
+    def hello(self, peer: bytes, hello: Hello, now_s: float, key: str = "") -> Welcome:
+        """Admits an actor, or raises Refusal naming the field that differs.
+
+        Args:
+            peer: its connection.
+            hello: what it says.
+            now_s: the time.
+            key: name of the key it connected with, '' where there are none.
+        """
+        if key not in ("", SHARED_KEY, hello.actor):
+            raise Refusal(
+                "key",
+                f"field 'actor' is '{hello.actor}', but the key is that of '{key}': "
+                f"make one with `sandlot keys FOLDER --actors {hello.actor}`",
+            )
         self._check(hello)
         old = self._by_actor.get(hello.actor)
         if old is not None and old.run != hello.run and now_s - old.heard_s < self._options.lease_s:

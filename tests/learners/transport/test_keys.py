@@ -1,12 +1,13 @@
 """CURVE keys: who may connect, and what their files must be like."""
 
 import os
+import shutil
 import stat
 
 import pytest
 from bench.transport_rig import QUICK, SPEC, batch, wait
 
-from sandlot.learners.errors import BusyError, ConfigError
+from sandlot.learners.errors import BusyError, ConfigError, RefusedError
 from sandlot.learners.transport import StepClient, StepServer, make_keys
 from sandlot.learners.transport.keys import read_secret
 from sandlot.learners.transport.memory import MemoryStore
@@ -56,6 +57,19 @@ def test_a_public_address_works_with_keys(tmp_path):
             made = batch(0, 10)
             client.send(made.steps, made.finals)
             assert client.flush()
+
+
+def test_a_key_is_good_for_its_own_actor_only(tmp_path):
+    make_keys(tmp_path, ("a", "actor"))
+    shutil.copy(tmp_path / "a.secret", tmp_path / "b.secret")  # b has taken the key of a
+    with StepServer(MemoryStore(SPEC), LOOPBACK, keys=tmp_path, options=QUICK) as server:
+        settings = {"spool": None, "keys": tmp_path, "options": QUICK}
+        with StepClient(SPEC, "b", server.address, **settings) as client:
+            with pytest.raises(RefusedError, match="'actor' is 'b', but the key is that of 'a': make one"):
+                client.wait_ready()
+        for name in ("a", "c"):  # c has none, and uses the one that is shared
+            with StepClient(SPEC, name, server.address, **settings) as client:
+                client.wait_ready()
 
 
 def test_a_revoked_key_cannot_come_back_and_a_new_one_needs_no_restart(tmp_path):
