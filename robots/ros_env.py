@@ -1,12 +1,15 @@
 """The environment that ROS processes need, set before rclpy is imported; no ROS import here.
 
-Fast DDS's default 512 kB shared-memory segment loses most raw camera frames, so a profile with room for them is
-the default; discovery stays on this machine unless the user says otherwise.
+Fast DDS's default 512 kB shared-memory segment loses most raw camera frames, so a profile with room for them
+is the default; discovery stays on this machine unless the user says otherwise.
 """
 
+import importlib
 import os
 from collections.abc import MutableMapping
 from importlib import resources
+
+from sandlot.learners.errors import ConfigError
 
 PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"
 DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
@@ -16,3 +19,15 @@ def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
     """Fills in what the user has not set: DDS profile and discovery range."""
     environ.setdefault(PROFILE, str(resources.files("sandlot") / "config" / "dds" / "fastdds.xml"))
     environ.setdefault(DISCOVERY, "LOCALHOST")
+
+
+def require() -> None:
+    """Prepares the environment and loads ROS; ConfigError says how to get it when it is not there."""
+    prepare()
+    try:
+        importlib.import_module("rclpy")
+    except ImportError as error:
+        raise ConfigError(
+            f"ROS 2 cannot be loaded ({error}); install it with: pip install 'sandlot[ros]', or source "
+            "/opt/ros/<distribution>/setup.bash"
+        ) from error

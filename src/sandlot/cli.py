@@ -20,6 +20,8 @@ COMMANDS = {
     "export": ("write a run's policy as one file for sandlot.load_policy", "sandlot.commands.export"),
     "learner": ("the learner alone, for actors on other machines", "sandlot.commands.learner"),
     "actor": ("an actor alone, for a learner elsewhere", "sandlot.commands.actor"),
+    "up": ("a robot with its driver, gate, learner and actor over ROS 2", "sandlot.commands.up"),
+    "gate": ("let a robot that is up move, or stop it", "sandlot.commands.gate"),
     "keys": ("make the keys that links beyond this machine need", "sandlot.commands.keys"),
     "doctor": ("check this machine and say what is missing", "sandlot.commands.doctor"),
 }
@@ -28,6 +30,7 @@ EXAMPLES = """examples:
   sandlot train arm_pick --run first          learn to pick up a cube; run it again to resume
   sandlot eval first --episodes 100           how good is it?
   sandlot train gymnasium:Pendulum-v1         any Gymnasium task with continuous actions
+  sandlot up arm --robot sim                  the same learning through ROS 2 topics, in real time
   sandlot COMMAND --help                      every flag of a command
 """
 

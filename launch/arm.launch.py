@@ -1,0 +1,21 @@
+"""The arm: driver, gate, and as asked for learner and actor, teleoperation, recording.
+
+    ros2 launch sandlot arm.launch.py robot:=sim learner:=true teleop:=none record:=false task:=arm_pick
+
+`ros2 launch sandlot arm.launch.py --show-args` explains every argument.
+"""
+
+import pathlib
+
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The launch file that all robots share, for the arm."""
+    shared = str(pathlib.Path(__file__).resolve().with_name("robot.launch.py"))
+    include = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(shared), launch_arguments={"kind": "arm"}.items()
+    )
+    return LaunchDescription([include])

@@ -1,0 +1,146 @@
+"""`sandlot up ROBOT`."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import pathlib
+import threading
+import time
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.live import Live
+
+from sandlot.cli import parse, print_result
+from sandlot.learners import prepare
+from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.process import stop_on_signals
+from sandlot.learners.progress import read_status
+from sandlot.learners.train import free_port
+from sandlot.robots import graph, monitor, ros_env, shared_memory, up_view
+from sandlot.robots.graph_run import open_run
+from sandlot.robots.lock import InstanceLock
+from sandlot.robots.supervise import ProcessState, Supervisor
+
+TICK_S = 0.5
+START_WITHIN_S = 120.0
+FAILED_EXIT = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UpFlags(graph.UpConfig):
+    """A robot with everything that drives it: driver, gate, learner and actor, a person's hands, a recorder.
+
+    Attributes:
+        for_s: end after so many seconds with everything up; 0 runs until Ctrl-C.
+        json: end with one line of JSON.
+    """
+
+    for_s: Annotated[float, tyro.conf.arg(name="for")] = 0.0
+    json: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Runs the graph; exit code 1 when it ended with something down."""
+    flags = parse(UpFlags, argv, prog="up")
+    ros_env.require()
+    if importlib.util.find_spec("supervisor") is None:
+        raise ConfigError("package 'supervisor' is not installed; install it with: pip install 'sandlot[up]'")
+    graph.check_parameters(flags.params_file, graph.parameter_nodes(flags.kind))
+    stop = stop_on_signals()
+    with InstanceLock(f"{flags.namespace}/up"):
+        folder = open_run(flags)
+        summary = Up(flags, folder).run(stop)
+    print_result(summary if flags.json else up_view.flat(summary), as_json=flags.json)
+    return 0 if summary["ok"] else FAILED_EXIT
+
+
+class Up:
+    """One graph, from its start to its end."""
+
+    def __init__(self, flags: UpFlags, folder: pathlib.Path) -> None:
+        """Nothing is started yet."""
+        from sandlot.robots.ros_monitor import Monitor  # noqa: PLC0415  (an extra)
+
+        shared_memory.clean()
+        self.flags, self.folder = flags, folder
+        self.specs = graph.nodes(flags, folder, free_port("127.0.0.1"))
+        logs = (folder / prepare.LOGS).absolute()
+        environment = {**os.environ, "ROS_LOG_DIR": str(logs / "ros")}
+        self.supervisor = Supervisor(self.specs, logs, flags.params_file.absolute(), environment)
+        self.monitor = Monitor(flags.namespace, [s.node for s in self.specs if s.lifecycle])
+        self.began_s = time.monotonic()
+        self.up_s: float | None = None
+
+    def run(self, stop: threading.Event) -> dict[str, Any]:
+        """Until stopped, or for as long as was asked for; raises why a process was refused."""
+        console = Console(stderr=True)
+        live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        try:
+            with live or contextlib.nullcontext():
+                while not stop.wait(TICK_S) and not self._over():
+                    summary = self.summary()
+                    if live:
+                        live.update(up_view.render(summary), refresh=True)
+            return self.summary()
+        finally:
+            self.supervisor.stop()
+            self.monitor.close()
+            shared_memory.clean()
+
+    def _over(self) -> bool:
+        now_s = time.monotonic()
+        states = self.supervisor.states()
+        for name, state in states.items():
+            if state.refused:
+                raise SandlotError(f"{name} was refused: {self.supervisor.last_line(name)}")
+        if self.up_s is None and (self._is_up(states) or now_s - self.began_s > START_WITHIN_S):
+            self.up_s = now_s
+            self.monitor.restart_counts()
+        return bool(self.flags.for_s and self.up_s and now_s - self.up_s >= self.flags.for_s)
+
+    def _is_up(self, states: dict[str, ProcessState]) -> bool:
+        """Whether all that shall run does and, with an actor, the robot is commanded."""
+        return not self._down(states) and (not self.flags.learner or self.monitor.gate.mode == "ACTIVE")
+
+    def _down(self, states: dict[str, ProcessState]) -> list[str]:
+        """What should be running and is not."""
+        down = [s.name for s in self.specs if not s.once and states[s.name].state != "running"]
+        down += [s.name for s in self.specs if s.lifecycle and self.monitor.lifecycle[s.node] != "active"]
+        return down + (["gate"] if self.monitor.gate.state(time.monotonic()) == "silent" else [])
+
+    def summary(self) -> dict[str, Any]:
+        """What the graph is and does now."""
+        now_s = time.monotonic()
+        states, gate = self.supervisor.states(), self.monitor.gate
+        sent = self.monitor.count(f"{self.flags.namespace}/action/pose")
+        down = sorted(set(self._down(states)))
+        return {
+            "kind": self.flags.kind,
+            "robot": self.flags.robot,
+            "task": self.flags.task,
+            "run": str(self.folder),
+            "seconds": round(now_s - (self.up_s or now_s), 2),
+            "ok": not down,
+            "down": down,
+            "nodes": {spec.name: self._node(spec, states[spec.name], now_s) for spec in self.specs},
+            "topics": self.monitor.topics(),
+            "commands": monitor.commands(gate, sent),
+            "stops": {"count": gate.stops.total(), "causes": dict(gate.stops)},
+            "learner": self._learner(),
+        }
+
+    def _node(self, spec: graph.NodeSpec, state: ProcessState, now_s: float) -> dict[str, Any]:
+        found: dict[str, Any] = {"state": state.state, "pid": state.pid, "restarts": state.restarts}
+        if spec.lifecycle:
+            found["lifecycle"] = self.monitor.lifecycle[spec.node]
+        if spec.name == "gate":
+            found |= {"mode": self.monitor.gate.state(now_s), "cause": self.monitor.gate.cause}
+        return found
+
+    def _learner(self) -> dict[str, Any]:
+        status = read_status(self.folder / prepare.STATUS_FILE)
+        names = ("state", "env_steps", "episodes", "updates", "policy_version", "success_50")
+        return {name: status[name] for name in names if name in status}
