@@ -139,9 +139,7 @@ class Actor:
             obs, reward, terminated, truncated, info = self.env.step(decision.action)
             if "action" in info:  # as executed, after the robot's limits or a person's hand
                 source = info.get("source", decision.source)
-                done = decision._replace(
-                    action=info["action"], policy_action=decision.action, source=source
-                )
+                done = decision._replace(action=info["action"], policy_action=decision.action, source=source)
             outcome = Outcome(
                 obs,
                 float(reward),

@@ -89,6 +89,10 @@ class Observer:
         # A new tuple: whoever reads in another thread holds one that does not change.
         track.samples = (*track.samples, Sample(value, stamp_ns, measured_s))[-HISTORY:]
 
+    def watches_content(self, topic: str) -> bool:
+        """Whether `offer` needs to know what this topic's values say."""
+        return self._tracks[topic].source.frozen_s > 0
+
     def take(self, now_s: float) -> dict[str, Sample]:
         """The newest usable sample of every source; SensorError when one of them has none."""
         recent = {topic: track.samples for topic, track in self._tracks.items()}

@@ -2,8 +2,8 @@
 
 `sandlot.learners` learns, stores and transports; `sandlot.perception` sees; `sandlot.robots` knows what each
 robot observes and how it may move; `sandlot.sim` is MuJoCo. Importing this package registers the Gymnasium
-ids (`sandlot/ArmPick-v0`, `sandlot_ros/ArmPick-v0`, ...) by name only: nothing heavy is loaded before an env is
-made.
+ids (`sandlot/ArmPick-v0` in simulation, `sandlot_ros/ArmPick-v0` on a robot, ...) by name only: nothing heavy
+is loaded before an env is made.
 """
 
 from typing import TYPE_CHECKING

@@ -1,0 +1,300 @@
+"""`RosArm`: the arm behind ROS 2 topics as a Robot; the same tasks, the same actions, in real time."""
+
+import logging
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sandlot.learners.errors import SandlotError
+from sandlot.learners.real_time import StepNote
+from sandlot.robots import step_message
+from sandlot.robots.arm import readings, topics
+from sandlot.robots.arm.command import advance, executed
+from sandlot.robots.arm.homing import homeward
+from sandlot.robots.arm.readings import Freshness
+from sandlot.robots.arm.spec import MAX_WIDTH_M, ArmLimits, ArmReading, ArmScene, Command, Pose
+from sandlot.robots.errors import RobotStoppedError, SensorError
+from sandlot.robots.gate import Mode
+from sandlot.robots.observer import Sample
+from sandlot.robots.protocol import Camera
+from sandlot.robots.rhythm import Rhythm
+
+if TYPE_CHECKING:
+    from sandlot.robots.arm.ros_link import ArmLink
+
+log = logging.getLogger(__name__)
+
+CONTROL_HZ = 10.0
+FOUND_S, READY_S = 5.0, 0.5
+"""How long a reset waits for sources and gate: when the graph is new, and later."""
+GATE_SILENT_S = 0.5
+HELD_S = 0.3
+OLD_S = 0.25
+HOMING_STEPS = 100
+PLACED_S, PLACE_EVERY_S, PLACED_WITHIN_M = 3.0, 0.3, 0.005
+POLL_S = 0.005
+HISTORY = 2000
+
+
+class RosArm:
+    """An arm whose driver and gate run elsewhere. Nothing is connected before the first reset.
+
+    An action is published at once; `act` then waits for the end of the control period and takes the next
+    observation as the last thing it does, so that it is as new as can be when the next action is decided.
+
+    Args:
+        limits: what an action means.
+        objects: tracked objects that the task needs, by name.
+        known: objects of the task that nobody tracks: they are where the scene says.
+        cameras: cameras that `images` returns.
+        image_px: width and height of those images.
+        namespace: of the robot's topics.
+        freshness: how old what is acted on may be.
+        latency_s: declared latency of a topic's sensor, by topic name.
+        teleop: listen to a person's hands (`link.intent`).
+    """
+
+    def __init__(
+        self,
+        limits: ArmLimits,
+        objects: Sequence[str],
+        *,
+        known: Sequence[str] = (),
+        cameras: Sequence[str] = (),
+        image_px: int = 128,
+        namespace: str = "arm",
+        freshness: Freshness | None = None,
+        latency_s: Mapping[str, float] | None = None,
+        teleop: bool = False,
+    ) -> None:
+        self.control_hz = CONTROL_HZ
+        self.cameras: dict[str, Camera] = {name: (image_px, image_px, 3) for name in cameras}
+        self._limits, self._namespace, self._teleop = limits, namespace, teleop
+        self._tracked = tuple(o for o in objects if o not in known)
+        self._known = {name: limits.middle() for name in known}
+        self._observer = readings.observer(
+            self._tracked, self.cameras, freshness or Freshness(), latency_s or {}
+        )
+        self._rhythm = Rhythm(1.0 / CONTROL_HZ)
+        self._link: ArmLink | None = None
+        self._paused = True
+        self._command = Command(limits.middle(), False)
+        self._samples: dict[str, Sample] = {}
+        self._looked_s = 0.0
+        self._reading: ArmReading | None = None
+        self._stamp_ns = 0
+        self._views: tuple[step_message.View | None, step_message.View | None] = (None, None)
+        self._ages_s: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
+        self._faults = 0
+
+    @property
+    def link(self) -> "ArmLink":
+        """The node, made on first use: rclpy is loaded by whoever drives a robot, not by who asks what it is."""
+        if self._link is None:
+            from sandlot.robots.arm.ros_link import ArmLink  # noqa: PLC0415
+
+            observed = topics.observed(self._tracked, tuple(self.cameras))
+            self._link = ArmLink(
+                self._namespace, self._observer, observed, self._tracked, teleop=self._teleop
+            )
+        return self._link
+
+    def reset(self, scene: ArmScene, rng: np.random.Generator) -> None:
+        """Brings the arm to the scene's start, through the gate, and the objects to where it says."""
+        new = self._link is None
+        self.pause()
+        self._known = {name: scene.objects[name] for name in self._known}
+        self._until_ready(FOUND_S if new else READY_S)
+        self._look()
+        self._rebase(self.observe().width_m > MAX_WIDTH_M / 2)
+        for _ in range(HOMING_STEPS):
+            action = homeward(self.observe(), scene, self._limits)
+            if action is None:
+                break
+            self.act(action)
+        else:
+            self.pause()
+            at = np.round(self.observe().tool.position_m, 3).tolist()
+            raise SandlotError(
+                f"the arm did not reach the start of a trial in {HOMING_STEPS / CONTROL_HZ:g} s: it is at {at} "
+                f"m, the start at {np.round(scene.tool.position_m, 3).tolist()}; look what blocks it"
+            )
+        self.pause()
+        for name in self._tracked:
+            self._bring(name, scene.objects[name])
+        self._until_ready(READY_S)
+        self._rebase(scene.gripper_open)
+
+    def act(self, action: np.ndarray) -> np.ndarray:
+        """Publishes the action's command and returns at the end of its control period, as executed."""
+        done = executed(action, 7 if self._limits.gripper else 6)
+        self._stamp_ns, self._views = time.time_ns(), (self._view(), None)
+        self._require(Mode.ARMED, Mode.ACTIVE)
+        if self._paused:
+            self._resume()
+        command = advance(self._command, done, self.observe().tool, self._limits)
+        self._command = Command(readings.as_sent(command.pose), command.gripper_open)
+        ends_s = self._rhythm.begin(time.monotonic())
+        self._stamp_ns = self.link.command(self._command)
+        self._note_ages(time.monotonic())
+        time.sleep(max(0.0, ends_s - time.monotonic()))
+        self._look()
+        self._require(Mode.ACTIVE)
+        self._views = (self._views[0], self._view())
+        return done
+
+    def observe(self) -> ArmReading:
+        """The reading that the last step or reset ended with."""
+        if self._reading is None:
+            raise SandlotError("the arm was not observed yet; call reset first")
+        return self._reading
+
+    def images(self) -> dict[str, np.ndarray]:
+        """The frames of that reading."""
+        return readings.images({t: s.value for t, s in self._samples.items()}, self.cameras)
+
+    def pause(self) -> None:
+        """No command will come for a while, on purpose: the gate holds the arm and stays armed."""
+        if not self._paused:
+            self.link.pause()
+        self._paused = True
+        self._rhythm.pause()
+
+    def note(self, note: StepNote) -> None:
+        """Publishes a recorded step on `actor/step`."""
+        obs, following = self._views
+        if obs is not None:
+            numbers = step_message.to_numbers(note, self._stamp_ns, obs, following)
+            self.link.tell_step(numbers, self._stamp_ns)
+
+    def figures(self) -> dict[str, float]:
+        """Age of observations when their action went out, and the rhythm of actions, ms."""
+        figures = {**self._rhythm.jitter_ms(), "sensor_faults": float(self._faults)}
+        oldest = np.array([list(ages) for ages in self._ages_s.values()])
+        if oldest.size:
+            p50, p99 = np.percentile(oldest.max(axis=0), (50, 99)) * 1e3
+            figures |= {"obs_age_p50_ms": float(p50), "obs_age_p99_ms": float(p99)}
+            for topic, ages in self._ages_s.items():
+                figures[f"obs_age_p99_ms.{topic}"] = 1e3 * float(np.percentile(ages, 99))
+        return figures
+
+    def render(self) -> np.ndarray:
+        """The newest frame of the first camera."""
+        if not self.cameras:
+            raise SandlotError("this robot has no camera that could film it; name one with --cameras")
+        return next(iter(self.images().values()))
+
+    def close(self) -> None:
+        """Holds the arm and leaves the graph; may be called twice."""
+        if self._link is not None:
+            self.pause()
+            self._link.close()
+            self._link = None
+
+    def _bring(self, name: str, pose: Pose) -> None:
+        """Has an object put at a pose, and waits until it is seen there; a person may put it anywhere in reach."""
+        topic = topics.object_pose(name).name
+        if not self.link.can_place(name):
+            self._look()
+            at = self.observe().objects[name].position_m
+            if np.any(at[:2] < self._limits.low_m[:2]) or np.any(at[:2] > self._limits.high_m[:2]):
+                raise RobotStoppedError(
+                    f"{topic} is at {np.round(at, 3).tolist()} m, out of the arm's reach; put it near "
+                    f"{np.round(pose.position_m, 3).tolist()}"
+                )
+            return
+
+        def there() -> bool:
+            self._look()
+            away = self.observe().objects[name].position_m - pose.position_m
+            return float(np.linalg.norm(away)) < PLACED_WITHIN_M
+
+        for _ in range(round(PLACED_S / PLACE_EVERY_S)):
+            self.link.place(name, pose)
+            if self._wait(there, PLACE_EVERY_S):
+                return
+        raise SandlotError(
+            f"{topic} was not seen at {np.round(pose.position_m, 3).tolist()} m within {PLACED_S:g} s of asking "
+            f"for it on {topics.place(name).name}; see the driver's log"
+        )
+
+    def _view(self) -> step_message.View:
+        """What the newest observation is made of."""
+        extra = {f"object.{name}": readings.pose_numbers(pose) for name, pose in self._known.items()}
+        extra["command"] = (*readings.pose_numbers(self._command.pose), float(self._command.gripper_open))
+        return step_message.View({t: s.stamp_ns for t, s in self._samples.items()}, extra)
+
+    def _note_ages(self, now_s: float) -> None:
+        """How old the observation is that the action which goes out now was decided on."""
+        for topic, sample in self._samples.items():
+            self._ages_s[topic].append(now_s - sample.measured_s)
+
+    def _look(self) -> None:
+        """Takes an observation; holds the arm when none can be taken."""
+        try:
+            now_s = time.monotonic()
+            self._samples = self._observer.take(now_s)
+            values = {topic: s.value for topic, s in self._samples.items()}
+            self._reading = readings.reading(values, self._command, self._known)
+            self._looked_s = now_s
+        except SensorError:
+            self._faults += 1
+            self.pause()
+            raise
+
+    def _rebase(self, gripper_open: bool) -> None:
+        """Takes an observation and makes where the arm is its command."""
+        self._look()
+        self._command = Command(self.observe().tool, gripper_open)
+        self._reading = replace(self.observe(), command=self._command)
+
+    def _resume(self) -> None:
+        """The first action after a pause: the gate must have heard of that pause before."""
+        self._wait(lambda: self._mode() is not Mode.ACTIVE, HELD_S)
+        if time.monotonic() - self._looked_s > OLD_S:
+            self._rebase(self._command.gripper_open)
+        self._paused = False
+
+    def _mode(self) -> Mode | None:
+        return self.link.gate.mode if self.link.gate else None
+
+    def _gate_fault(self, *modes: Mode) -> str:
+        """Why the arm does not move; "" when the gate is in one of these modes."""
+        report, silent_s = self.link.gate, time.monotonic() - self.link.gate_s
+        if report is None or silent_s > GATE_SILENT_S:
+            return "the gate is silent: nothing moves without it; start it with `sandlot up arm`"
+        if report.mode in modes:
+            return ""
+        if report.mode is Mode.ARMED:
+            return f"the gate took no action: {report.cause or 'see its counters on gate/state'}"
+        return (
+            f"the gate is {report.mode.name}: {report.cause}; see that the arm may move, then arm it (the arm "
+            f"button, or service /{self._namespace}/gate/arm)"
+        )
+
+    def _require(self, *modes: Mode) -> None:
+        fault = self._gate_fault(*modes)
+        if fault:
+            self.pause()
+            raise RobotStoppedError(fault)
+
+    def _until_ready(self, within_s: float) -> None:
+        """Waits for the gate and every source; raises what is missing."""
+        armed = (Mode.ARMED, Mode.ACTIVE)
+        self._wait(
+            lambda: not self._gate_fault(*armed) and not self._observer.problem(time.monotonic()), within_s
+        )
+        self._require(*armed)
+
+    @staticmethod
+    def _wait(done: Callable[[], bool], within_s: float) -> bool:
+        until_s = time.monotonic() + within_s
+        while not done():
+            if time.monotonic() > until_s:
+                return False
+            time.sleep(POLL_S)
+        return True
