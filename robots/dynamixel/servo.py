@@ -10,8 +10,8 @@ MODEL_XM430 = 1020
 TIME_CONSTANT_S = 0.02
 MAX_SPEED_RADPS = 4.8
 """No-load speed of an XM430-W350 at 12 V."""
-GOALS = range(100, 120)
-"""Refused while the watchdog has tripped."""
+GOALS = frozenset([*range(100, 108), *range(116, 120)])
+"""Addresses of goals: refused while the watchdog has tripped."""
 
 
 class Servo:
@@ -55,8 +55,7 @@ class Servo:
         end = address + len(data)
         if end > len(self.table) or (address < reg.EEPROM_END and self.get(reg.TORQUE_ENABLE)):
             return Error.ACCESS
-        tripped = self.get(reg.BUS_WATCHDOG) == reg.WATCHDOG_TRIPPED
-        if tripped and address < GOALS.stop and end > GOALS.start:
+        if self._tripped() and not GOALS.isdisjoint(range(address, end)):
             return Error.RANGE
         on = self.get(reg.TORQUE_ENABLE)
         self.table[address:end] = data
@@ -77,17 +76,20 @@ class Servo:
         step_s = now_s - self._now_s if math.isfinite(self._now_s) else 0.0
         self._now_s = now_s
         self._watch(now_s)
-        moved = self._towards_goal(step_s) if self.get(reg.TORQUE_ENABLE) else 0.0
+        drives = self.get(reg.TORQUE_ENABLE) and not self._tripped()
+        moved = self._towards_goal(step_s) if drives else 0.0
         self.position_rad += moved
         self._speed_radps = moved / step_s if step_s > 0 else self._speed_radps
         self._show()
 
     def _watch(self, now_s: float) -> None:
-        """Trips the watchdog when the bus was silent for too long: the servo stops where it is."""
+        """Trips the watchdog when the bus was silent for too long: the servo stops and keeps its goal."""
         limit = self.get(reg.BUS_WATCHDOG)
         if 0 < limit < reg.WATCHDOG_TRIPPED and now_s - self._heard_s > limit * reg.WATCHDOG_UNIT_S:
             self.set(reg.BUS_WATCHDOG, reg.WATCHDOG_TRIPPED)
-            self._stay()
+
+    def _tripped(self) -> bool:
+        return self.get(reg.BUS_WATCHDOG) == reg.WATCHDOG_TRIPPED
 
     def _towards_goal(self, step_s: float) -> float:
         """How far it turns: most of the way there within the time constant, but no faster than it may."""

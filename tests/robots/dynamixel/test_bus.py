@@ -145,6 +145,7 @@ def test_a_servo_whose_bus_falls_silent_stops_by_itself_and_refuses_goals_until_
     assert abs(servo.get(reg.PRESENT_POSITION) - stopped) <= 1
     assert servo.get(reg.BUS_WATCHDOG) == reg.WATCHDOG_TRIPPED
     assert servo.write(116, reg.GOAL_POSITION.pack(0)).name == "RANGE"
+    assert servo.write(112, reg.PROFILE_VELOCITY.pack(1)).name == "NONE"
     servo.write(98, b"\x00")
     assert servo.write(116, reg.GOAL_POSITION.pack(0)).name == "NONE"
 
