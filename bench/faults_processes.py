@@ -107,6 +107,8 @@ def fault_3(injections: int = 100, seed: int = 0) -> Row:
                 rig.actor.start(time.monotonic())
                 again = rig.until(lambda runs=runs: playing(reader, runs), "acts again")
                 again_ms.append(again * 1e3)
+                known_s = rig.elapsed_s  # what the learner says from now on is of this life
+                rig.until(lambda known_s=known_s: rig.elapsed_s > known_s, "says so")
         drain(rig.folder)
         violations += damage(rig.folder) + missing(rig.folder, recorded)
     return row("3 actor killed or frozen", injections, violations, again_ms, "ms to act again")

@@ -77,6 +77,11 @@ class Rig:
         return int(self.status().get("updates", 0))
 
     @property
+    def elapsed_s(self) -> float:
+        """When the learner wrote its status, on its own clock."""
+        return float(self.status().get("elapsed_s", 0.0))
+
+    @property
     def saved_updates(self) -> int:
         """Updates of the newest checkpoint, -1 without one."""
         found = checkpoint.listing(self.folder / CHECKPOINTS)
