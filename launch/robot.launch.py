@@ -46,7 +46,7 @@ def generate_launch_description() -> LaunchDescription:
 def processes(context: LaunchContext) -> list[Action]:
     """Every process of the graph, in order."""
     config = from_texts({a.name: context.launch_configurations[a.name] for a in arguments()})
-    graph.check_parameters(config.params_file, graph.parameter_nodes(config.kind))
+    graph.check_parameters(config)
     shared_memory.clean()
     folder = open_run(config).absolute()
     environment: dict[str, str] = dict(os.environ)
@@ -61,13 +61,14 @@ def process(spec: graph.NodeSpec, config: graph.UpConfig) -> Action:
     """One process; a node of ours is a launch_ros node, so that an including file can remap its topics."""
     again = {"respawn": not spec.once, "respawn_delay": RESPAWN_S, "output": "both"}
     if not spec.node:
-        return ExecuteProcess(cmd=spec.argv(config.params_file), name=spec.name, **again)
+        return ExecuteProcess(cmd=spec.argv(), name=spec.name, **again)
     return Node(
         executable=spec.python[0],
         arguments=[*spec.python[1:], *spec.arguments],
         name=spec.name,
+        exec_name=spec.name,
         namespace=config.namespace,
-        parameters=[str(config.params_file), spec.parameters],
+        parameters=[*map(str, spec.params_files), spec.parameters],
         **again,
     )
 

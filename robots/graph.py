@@ -24,6 +24,7 @@ OPERATOR_TIMEOUT_S = 0.5
 """With teleoperation somebody watches: the gate stops when their device has been silent for this long."""
 ARM_WITHIN_S = 60.0
 LEARNER_NICE = 5
+BAGS = "bags"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,8 @@ class UpConfig:
         camera: cameras of the robot to observe with, e.g. `wrist side`.
         run: name of the folder under `runs/`, or a path; `up-KIND-TASK` when empty.
         seed: of everything random.
-        params: parameter file for the nodes; the package's `config/KIND.yaml` when empty.
+        params: your own ROS 2 parameter file, over the package's `config/KIND.yaml` and
+            `config/KIND_ROBOT.yaml`.
     """
 
     kind: tyro.conf.Positional[Kind]
@@ -84,9 +86,15 @@ class UpConfig:
         return self.run or f"up-{self.kind}-{self.task}"
 
     @property
-    def params_file(self) -> pathlib.Path:
-        """The nodes' parameter file."""
-        return pathlib.Path(self.params) if self.params else config_folder() / f"{self.kind}.yaml"
+    def params_files(self) -> tuple[pathlib.Path, ...]:
+        """Every node's parameter files; a later one goes before an earlier one."""
+        ours = config_folder() / f"{self.kind}.yaml"
+        return (ours, pathlib.Path(self.params).absolute()) if self.params else (ours,)
+
+    @property
+    def device_file(self) -> pathlib.Path:
+        """The driver's parameter file for its device."""
+        return config_folder() / f"{self.kind}_{self.robot}.yaml"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,7 +106,8 @@ class NodeSpec:
         module: what Python runs, `sandlot` for a command of ours.
         arguments: of the module, without what only ROS reads.
         node: full ROS name, empty when the process is no node of ours.
-        parameters: ROS parameters, over those of the parameter file.
+        params_files: where the node's ROS parameters are.
+        parameters: ROS parameters that go before those.
         lifecycle: whether the node has states to ask for.
         once: it does its work and ends; everything else is started again when it crashes.
         nice: added to its nice value.
@@ -108,6 +117,7 @@ class NodeSpec:
     module: str
     arguments: tuple[str, ...] = ()
     node: str = ""
+    params_files: tuple[pathlib.Path, ...] = ()
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     lifecycle: bool = False
     once: bool = False
@@ -118,7 +128,7 @@ class NodeSpec:
         """How its module is run."""
         return (sys.executable, "-m", self.module)
 
-    def argv(self, params_file: pathlib.Path) -> list[str]:
+    def argv(self) -> list[str]:
         """The whole command line, as a supervisor starts it."""
         argv = ["nice", "-n", str(self.nice)] if self.nice else []
         argv += [*self.python, *self.arguments]
@@ -126,7 +136,8 @@ class NodeSpec:
             return argv
         namespace, _, name = self.node.rpartition("/")
         argv += ["--ros-args", "-r", f"__ns:={namespace}", "-r", f"__node:={name}"]
-        argv += ["--params-file", str(params_file)]
+        for file in self.params_files:
+            argv += ["--params-file", str(file)]
         for key, value in self.parameters.items():
             argv += ["-p", f"{key}:={_yaml_word(value)}"]
         return argv
@@ -144,9 +155,7 @@ def nodes(config: UpConfig, folder: pathlib.Path, port: int) -> tuple[NodeSpec, 
     if config.teleop != "none":
         specs.append(_node(config, "joy", "sandlot.robots.teleop.joy_node", device=config.teleop))
     if config.record:
-        specs.append(
-            _node(config, "recorder", "sandlot.robots.recording.recorder_node", folder=str(folder / "bags"))
-        )
+        specs.append(recorder(config, folder))
     if config.robot == "sim":
         waits = ("gate", "arm", "--robot", config.kind, "--wait", f"{ARM_WITHIN_S:g}")
         specs.append(NodeSpec(name="arming", module="sandlot", arguments=waits, once=True))
@@ -166,9 +175,9 @@ def driver(config: UpConfig) -> NodeSpec:
         device=config.robot,
         task=config.task,
         cameras=config.camera,
-        autostart=True,
     )
-    return dataclasses.replace(spec, lifecycle=True)
+    common, *own = config.params_files
+    return dataclasses.replace(spec, lifecycle=True, params_files=(common, config.device_file, *own))
 
 
 def gate(config: UpConfig) -> NodeSpec:
@@ -180,6 +189,18 @@ def gate(config: UpConfig) -> NodeSpec:
         task=config.task,
         require_estop=config.robot != "sim",
         operator_timeout_s=OPERATOR_TIMEOUT_S if config.teleop != "none" else 0.0,
+    )
+
+
+def recorder(config: UpConfig, folder: pathlib.Path) -> NodeSpec:
+    """Writes bags into the run's folder."""
+    return _node(
+        config,
+        "recorder",
+        "sandlot.robots.recording.recorder_node",
+        folder=str((folder / BAGS).absolute()),
+        task=config.task,
+        cameras=config.camera,
     )
 
 
@@ -202,6 +223,7 @@ def actor(config: UpConfig, folder: pathlib.Path, address: str) -> NodeSpec:
     }
     arguments = ("actor", config.task, *(word for k, v in flags.items() for word in (f"--{k}", v)))
     arguments += ("--cameras", *config.camera) if config.camera else ()
+    arguments += ("--teleop",) if config.teleop != "none" else ()
     return NodeSpec(name="actor", module="sandlot", arguments=arguments)
 
 
@@ -210,13 +232,13 @@ def config_folder() -> pathlib.Path:
     return pathlib.Path(str(resources.files("sandlot") / "config"))
 
 
-def check_parameters(file: pathlib.Path, known: tuple[str, ...]) -> None:
-    """Refuses a parameter file that ROS would silently ignore a part of.
+def check_parameters(config: UpConfig) -> None:
+    """Refuses a parameter file that cannot be read, or that ROS would silently ignore a part of."""
+    for file in (config.device_file, *config.params_files):
+        _check_file(file, parameter_nodes(config.kind))
 
-    Args:
-        file: a ROS 2 parameter file.
-        known: full names of all nodes that may have parameters there.
-    """
+
+def _check_file(file: pathlib.Path, known: tuple[str, ...]) -> None:
     try:
         sections = yaml.safe_load(file.read_text())
     except OSError as error:
@@ -226,7 +248,9 @@ def check_parameters(file: pathlib.Path, known: tuple[str, ...]) -> None:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"parameter file '{file}' is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(sections, dict):
-        raise ConfigError(f"parameter file '{file}' must map node names to parameters; copy config/arm.yaml")
+        raise ConfigError(
+            f"parameter file '{file}' must map node names to parameters, as config/arm.yaml does"
+        )
     for name, section in sections.items():
         if name not in (*known, "/**"):
             raise ConfigError(
@@ -244,7 +268,13 @@ def parameter_nodes(kind: Kind) -> tuple[str, ...]:
 
 def _node(config: UpConfig, name: str, module: str, **parameters: Any) -> NodeSpec:
     given = {key: value for key, value in parameters.items() if value != ()}  # ROS cannot type an empty list
-    return NodeSpec(name=name, module=module, node=f"{config.namespace}/{name}", parameters=given)
+    return NodeSpec(
+        name=name,
+        module=module,
+        node=f"{config.namespace}/{name}",
+        params_files=config.params_files,
+        parameters=given,
+    )
 
 
 def _yaml_word(value: Any) -> str:

@@ -85,7 +85,6 @@ class Supervisor:
     Args:
         specs: what to run, in order.
         logs: folder of the log files.
-        params_file: the nodes' parameter file.
         environment: for all of them.
     """
 
@@ -93,13 +92,12 @@ class Supervisor:
         self,
         specs: Sequence[NodeSpec],
         logs: pathlib.Path,
-        params_file: pathlib.Path,
         environment: Mapping[str, str],
     ) -> None:
         self.specs, self.logs = specs, logs
         self._private = tempfile.TemporaryDirectory(prefix="sandlot-up-")  # a socket's path must be short
         config = pathlib.Path(self._private.name) / "supervisor.ini"
-        config.write_text(configuration(specs, logs, params_file, pathlib.Path(self._private.name)))
+        config.write_text(configuration(specs, logs, pathlib.Path(self._private.name)))
         self._pids: dict[str, list[int]] = {spec.name: [] for spec in specs}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sandlot.robots.supervise", str(config)],
@@ -158,15 +156,13 @@ class Supervisor:
         return ProcessState(info["statename"].lower(), pid, int(info["exitstatus"]), max(0, len(pids) - 1))
 
 
-def configuration(
-    specs: Sequence[NodeSpec], logs: pathlib.Path, params_file: pathlib.Path, private: pathlib.Path
-) -> str:
+def configuration(specs: Sequence[NodeSpec], logs: pathlib.Path, private: pathlib.Path) -> str:
     """Supervisor's configuration file for a graph."""
     text = HEAD.format(logs=_escaped(str(logs)), private=private)
     for priority, spec in enumerate(specs, 1):
         text += PROGRAM.format(
             name=spec.name,
-            command=_escaped(shlex.join(spec.argv(params_file))),
+            command=_escaped(shlex.join(spec.argv())),
             priority=priority,
             restart="false" if spec.once else "unexpected",
             refused=USAGE_EXIT,

@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     ros_env.require()
     if importlib.util.find_spec("supervisor") is None:
         raise ConfigError("package 'supervisor' is not installed; install it with: pip install 'sandlot[up]'")
-    graph.check_parameters(flags.params_file, graph.parameter_nodes(flags.kind))
+    graph.check_parameters(flags)
     stop = stop_on_signals()
     with InstanceLock(f"{flags.namespace}/up"):
         folder = open_run(flags)
@@ -69,7 +69,7 @@ class Up:
         self.specs = graph.nodes(flags, folder, free_port("127.0.0.1"))
         logs = (folder / prepare.LOGS).absolute()
         environment = {**os.environ, "ROS_LOG_DIR": str(logs / "ros")}
-        self.supervisor = Supervisor(self.specs, logs, flags.params_file.absolute(), environment)
+        self.supervisor = Supervisor(self.specs, logs, environment)
         self.monitor = Monitor(flags.namespace, [s.node for s in self.specs if s.lifecycle])
         self.began_s = time.monotonic()
         self.up_s: float | None = None
