@@ -203,7 +203,10 @@ class SimArmDevice:
         return pixels ^ self._grain[start : start + pixels.size].reshape(pixels.shape)
 
     def close(self) -> None:
-        """Frees the graphics context; may be called twice."""
+        """There is nothing to let go of but what `close_frames` frees."""
+
+    def close_frames(self) -> None:
+        """Frees the graphics context; in the thread that drew, which alone may."""
         renderer, self._renderer = self._renderer, None
         if renderer is not None:
             renderer.close()

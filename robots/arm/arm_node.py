@@ -116,8 +116,8 @@ class ArmDriverNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begins to publish, and to obey; until the first command the arm holds."""
-        self._hold("activated")
         self._driver.release(INACTIVE)
+        self._hold("activated")
         self._timer = ros_node.timer(self, 1.0 / self._config.state_hz, self._on_tick)
         if self._device.cameras:
             self._cameras = CameraThread(self, self._device, self._config.camera_hz)
@@ -126,8 +126,8 @@ class ArmDriverNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Holds, and falls silent."""
-        self._fall_silent()
         self._hold(self._driver.lock(INACTIVE))
+        self._fall_silent()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -239,10 +239,11 @@ class ArmDriverNode(LifecycleNode):
     def close(self) -> None:
         """Holds, if the device still listens, and lets go of it."""
         connected, self._connected = self._connected, False
-        self._fall_silent()
         if connected:
             with contextlib.suppress(SandlotError):  # it may be the device that failed
                 self._device.hold(time.monotonic())
+        self._fall_silent()
+        if connected:
             self._device.close()
 
 

@@ -81,6 +81,15 @@ class ArmDevice(Protocol):
 
 
 @runtime_checkable
+class OwnCameras(Protocol):
+    """A device whose `frames` holds something that only the thread which called it may free."""
+
+    def close_frames(self) -> None:
+        """The last call of that thread."""
+        ...
+
+
+@runtime_checkable
 class Placeable(Protocol):
     """A device that can put the objects of a task somewhere: only a simulated one."""
 

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from sandlot.learners.process import yield_precedence
 from sandlot.robots import ros_node
 from sandlot.robots.arm import ros_messages, topics
-from sandlot.robots.arm.device import ArmDevice, ArmState
+from sandlot.robots.arm.device import ArmDevice, ArmState, OwnCameras
 from sandlot.robots.stamps import Clocks, read_clocks
 
 log = logging.getLogger(__name__)
@@ -56,20 +56,27 @@ class CameraThread:
 
     def _run(self) -> None:
         yield_precedence()
-        next_s = time.monotonic()
         try:
-            while not self._stop.wait(max(0.0, next_s - time.monotonic())):
-                clocks = read_clocks()
-                for name, frame in self._device.frames(clocks.steady_s).items():
-                    stamp_ns = round(clocks.wall_of(frame.stamp_s) * ros_messages.NS)
-                    self._out[name].publish(ros_messages.image_message(frame.pixels, name, stamp_ns))
-                    self.published += 1
-                next_s += self._period_s
-                if time.monotonic() > next_s + self._period_s:  # a whole period late: take up a new rhythm
-                    self.late += 1
-                    next_s = time.monotonic()
-        except Exception as error:  # noqa: BLE001  told to the node's own thread, which fails with it
+            self._publish()
+        except Exception as error:  # told to the node's own thread, which fails with it
             self.failure = error
+        finally:
+            if isinstance(self._device, OwnCameras):
+                self._device.close_frames()
+
+    def _publish(self) -> None:
+        """Until it is closed."""
+        next_s = time.monotonic()
+        while not self._stop.wait(max(0.0, next_s - time.monotonic())):
+            clocks = read_clocks()
+            for name, frame in self._device.frames(clocks.steady_s).items():
+                stamp_ns = round(clocks.wall_of(frame.stamp_s) * ros_messages.NS)
+                self._out[name].publish(ros_messages.image_message(frame.pixels, name, stamp_ns))
+                self.published += 1
+            next_s += self._period_s
+            if time.monotonic() > next_s + self._period_s:  # a whole period late: take up a new rhythm
+                self.late += 1
+                next_s = time.monotonic()
 
     def close(self) -> None:
         """Ends the thread."""

@@ -1,0 +1,84 @@
+"""Config dataclasses as ROS parameters: what is given arrives, what makes no sense is one clear line."""
+
+import dataclasses
+from typing import Literal
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+
+from rclpy.node import Node  # noqa: E402
+from tests.ros_domain import ros_domain  # noqa: E402, F401
+
+from sandlot.learners.errors import ConfigError  # noqa: E402
+from sandlot.robots import ros_params  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("ros_domain")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    count: int
+    hz: float = 5.0
+    names: tuple[str, ...] = ("a",)
+    gains: tuple[float, ...] = (1.0, 2.0)
+    mode: Literal["fast", "slow"] = "fast"
+    on: bool = True
+
+    def __post_init__(self):
+        if self.hz <= 0:
+            raise ConfigError(f"hz is {self.hz}: it must be above 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Other:
+    names: tuple[str, ...] = ()
+
+
+def filled(*given, extra=None):
+    """The config of a node started with these `-p` words."""
+    context = rclpy.Context()
+    words = [word for item in given for word in ("-p", item)]
+    context.init(["test", "--ros-args", "-r", "__ns:=/arm", *words])
+    node = None
+    try:
+        node = Node("toy", context=context, enable_rosout=False)
+        config = ros_params.declare(node, Config)
+        other = ros_params.declare(node, extra) if extra else None
+        ros_params.refuse_unknown(node)
+        return (config, other) if extra else config
+    finally:
+        if node is not None:
+            node.destroy_node()
+        context.try_shutdown()
+
+
+def test_what_is_given_arrives_as_the_fields_type_and_the_rest_by_default():
+    config = filled("count:=3", "hz:=2", "names:=['wrist','side']", "gains:=[1,2]", "mode:=slow", "on:=false")
+    assert config == Config(count=3, hz=2.0, names=("wrist", "side"), gains=(1.0, 2.0), mode="slow", on=False)
+    assert isinstance(config.hz, float)
+    assert all(isinstance(g, float) for g in config.gains)
+    assert filled("count:=3") == Config(count=3)
+
+
+def test_an_empty_list_is_an_empty_list_also_where_two_configs_share_a_field():
+    config, other = filled("count:=3", "names:=[]", extra=Other)
+    assert config.names == other.names == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([], r"/arm/toy: parameter 'count' is missing; .*-p count:=VALUE \(a whole number\)"),
+        (["count:=3.5"], r"/arm/toy: parameter 'count' is 3.5: it must be a whole number"),
+        (["count:=1", "hz:=fast"], r"parameter 'hz' is 'fast': it must be a number"),
+        (["count:=1", "hz:=-2.0"], r"/arm/toy: hz is -2.0: it must be above 0"),
+        (["count:=1", "mode:=turbo"], r"parameter 'mode' is 'turbo': it must be one of fast, slow"),
+        (["count:=1", "names:=wrist"], r"parameter 'names' is 'wrist': it must be a list, each text"),
+        (["count:=1", "on:=1"], r"parameter 'on' is 1: it must be true or false"),
+        (["count:=1", "hzz:=1.0"], r"/arm/toy: unknown parameter 'hzz'; did you mean 'hz'\?"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_node_name_value_and_rule(given, text):
+    with pytest.raises(ConfigError, match=text):
+        filled(*given)
