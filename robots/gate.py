@@ -43,14 +43,14 @@ class GateConfig:
 
     Attributes:
         period_s: between two repeats of the command in force.
-        deadline_s: ACTIVE without a valid action for this long stops; 5 ms of the arm's 150 are to notice.
+        deadline_s: ACTIVE without a valid action for this long stops; 10 of the arm's 150 ms are to tell.
         starved_s: ACTIVE without a tick for this long stops: the machine does not run the gate in time.
         fresh_s: an action whose stamp is older than this, or in the future, is none.
         operator_timeout_s: a person must have been heard within this time; 0 lets the robot run unattended.
     """
 
     period_s: float = 0.02
-    deadline_s: float = 0.145
+    deadline_s: float = 0.14
     starved_s: float = 0.1
     fresh_s: float = 0.1
     operator_timeout_s: float = 0.0

@@ -60,13 +60,13 @@ def test_what_is_no_action_neither_starts_nor_keeps_it_going(bad, note):
     assert started.state.mode is Mode.ARMED and started.command is None and started.note == note
     kept = gate.offer(gate.tick(active(), 0.09, CFG).state, bad, 0.1, CFG)
     assert kept.command is None and kept.note == note
-    assert gate.tick(kept.state, 0.145, CFG).hold == gate.NO_ACTION
+    assert gate.tick(kept.state, 0.14, CFG).hold == gate.NO_ACTION
 
 
 def test_stops_at_the_deadline_and_not_before():
     state = gate.tick(active(), 0.08, CFG).state
-    assert gate.tick(state, 0.144, CFG).command == "go"
-    decision = gate.tick(state, 0.145, CFG)
+    assert gate.tick(state, 0.139, CFG).command == "go"
+    decision = gate.tick(state, 0.14, CFG)
     assert decision.state.mode is Mode.STOPPED and decision.command is None
     assert decision.hold == decision.state.cause == gate.NO_ACTION
 
@@ -144,7 +144,10 @@ _EVENTS = st.sampled_from(
     ["tick", "act", "act_b", "nan", "stale", "pause", "stop", "press", "release", "arm", "person"]
 )
 _GAPS_S = st.one_of(
-    st.floats(0.0, 0.05), st.floats(0.09, 0.16), st.floats(0.0, 5.0), st.sampled_from([0.1, 0.145])
+    st.floats(0.0, 0.05),
+    st.floats(0.09, 0.16),
+    st.floats(0.0, 5.0),
+    st.sampled_from([CFG.starved_s, CFG.deadline_s]),
 )
 HISTORIES = st.lists(st.tuples(_EVENTS, _GAPS_S), max_size=60)
 

@@ -1,0 +1,206 @@
+"""The gate as a process, over DDS: what stops it, what does not, and that it stays stopped."""
+
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from bench.gate_rig import NAMESPACE, GateRig  # noqa: E402
+from rclpy.qos import QoSProfile  # noqa: E402
+from std_msgs.msg import Bool, Int32  # noqa: E402
+
+from sandlot.robots import gate, ros_node, ros_qos  # noqa: E402
+from sandlot.robots.arm import topics  # noqa: E402
+from sandlot.robots.gate import Mode  # noqa: E402
+from sandlot.robots.teleop.mapping import Button  # noqa: E402
+from sandlot.robots.topics import ESTOP  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    """One gate for all tests of this module; a person is there unless a test says otherwise."""
+    with GateRig(tmp_path_factory.mktemp("gate"), operator_timeout_s=0.5) as one:
+        one.present = True
+        yield one
+
+
+@pytest.fixture
+def moving(rig):
+    """The gate, armed and commanded; nothing is left over from the test before."""
+    rig.present, rig.down, rig.wall_ahead_s = True, frozenset(), 0.0
+    rig.until(lambda: rig.joys.get_subscription_count() > 0, "hears Joy")
+    rig.go()
+    yield rig
+    rig.commanding = False
+    rig.until(lambda: rig.report.mode is not Mode.ACTIVE, "stops")
+
+
+def stays_stopped(rig, cause):
+    """The stop is latched: actions go on, nothing leaves."""
+    rig.until(lambda: rig.report.mode is Mode.STOPPED, "says that it stopped")
+    assert rig.report.cause == cause
+    rig.commanding = True
+    count, rejected = len(rig.commands), int(rig.report.values.get("rejected_not_armed", 0))
+    rig.until(lambda: int(rig.report.values.get("rejected_not_armed", 0)) > rejected + 2, "rejects")
+    assert len(rig.commands) == count
+
+
+def test_no_learning_and_no_other_network_in_its_process(moving):
+    maps = pathlib.Path(f"/proc/{moving.process.pid}/maps").read_text()
+    assert "fastrtps" in maps
+    for library in ("jaxlib", "zmq", "libtorch", "mujoco", "libcuda"):
+        assert library not in maps, library
+
+
+def test_forwards_repeats_and_counts(moving):
+    before = len(moving.commands)
+    moving.until(lambda: len(moving.commands) > before + 20, "repeats")
+    stamps = {c.stamp_ns for c in moving.commands[before:]}
+    assert 2 <= len(stamps) < len(moving.commands) - before
+    moving.until(lambda: "period_p999_ms" in moving.report.values, "has figures")
+    assert int(moving.report.values["accepted"]) > 0
+
+
+def test_silence_stops(moving):
+    moving.commanding = False
+    _, cause = moving.hold_after(moving.acted_s)
+    assert cause == gate.NO_ACTION
+    stays_stopped(moving, gate.NO_ACTION)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "why"),
+    [
+        ({"x": float("nan")}, "not_finite"),
+        ({"y": 1e20}, "far_out"),
+        ({"qx": 0.0, "qw": 0.0, "qy": 0.0, "qz": 0.0}, "bad_quaternion"),
+    ],
+)
+def test_bad_actions_are_no_actions(moving, spoilt, why):
+    moving.commanding = False
+    last_s, before = moving.acted_s, int(moving.report.values.get(f"rejected_{why}", 0))
+    while not any(at_s > last_s for at_s, _ in moving.holds):
+        moving.act(**spoilt)
+        time.sleep(0.02)
+        assert time.monotonic() < last_s + 5.0
+    assert moving.hold_after(last_s)[1] == gate.NO_ACTION
+    moving.until(lambda: int(moving.report.values.get(f"rejected_{why}", 0)) > before, "counts it")
+    assert all(abs(x) < 1.0 for c in moving.commands for x in c.position_m)
+
+
+def test_a_tool_that_is_not_measured_stops(moving):
+    moving.measuring = False
+    assert moving.hold_after(time.monotonic())[1] == gate.NO_ACTION
+    assert int(moving.report.values["rejected_no_tool_pose"]) > 0
+
+
+def test_pause_holds_and_the_next_action_moves_again(moving):
+    began_s = time.monotonic()
+    moving.pause()
+    assert moving.hold_after(began_s)[1] == "paused"
+    moving.until(lambda: moving.report.mode is Mode.ARMED, "rests")
+    count = len(moving.commands)
+    moving.commanding = True
+    moving.until(lambda: len(moving.commands) > count, "moves again")
+
+
+def test_the_stop_button_stops_and_the_arm_button_arms(moving):
+    began_s = time.monotonic()
+    moving.down = frozenset({Button.STOP})
+    assert moving.hold_after(began_s)[1] == "stop button"
+    stays_stopped(moving, "stop button")
+    moving.down = frozenset()
+    time.sleep(0.05)  # the release has to be seen before a fresh press
+    moving.down = frozenset({Button.ARM})
+    moving.until(lambda: moving.report.mode is Mode.ACTIVE, "moves again")
+
+
+def test_a_person_who_is_gone_stops_and_arming_is_refused(moving):
+    moving.present = False
+    assert moving.hold_after(time.monotonic())[1] == gate.OPERATOR_LOST
+    armed, said = moving.call("arm")
+    assert not armed and "no operator" in said
+    stays_stopped(moving, gate.OPERATOR_LOST)
+
+
+def test_the_stop_service_stops(moving):
+    began_s = time.monotonic()
+    assert moving.call("stop")[0]
+    assert moving.hold_after(began_s)[1] == "stop service"
+    stays_stopped(moving, "stop service")
+
+
+def test_the_estop_stops_and_must_be_released(moving):
+    with moving.stranger("panel") as panel:
+        button = ros_node.publisher(panel.node, ESTOP)
+        moving.until(lambda: button.get_subscription_count() == 2, "is wired")
+        began_s = time.monotonic()
+        button.publish(Bool(data=True))
+        assert moving.hold_after(began_s)[1] == gate.ESTOP_PRESSED
+        armed, said = moving.call("arm")
+        assert not armed and "release it" in said
+        button.publish(Bool(data=False))
+        moving.until(lambda: moving.call("arm")[0], "arms after the release", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("message", "qos", "said"),
+    [
+        (Int32, ros_qos.profile(ESTOP), "publishes std_msgs/msg/Int32"),
+        (Bool, QoSProfile(depth=1), "without reliable, transient-local"),
+    ],
+)
+def test_a_wrongly_wired_estop_stops_and_is_named(moving, message, qos, said):
+    with moving.stranger("panel") as panel:
+        panel.node.create_publisher(message, ESTOP.name, qos)
+        moving.until(lambda: moving.report.mode is Mode.STOPPED, "stops")
+        assert "/arm/panel" in moving.report.cause and said in moving.report.cause
+        armed, why = moving.call("arm")
+        assert not armed and said in why
+
+
+def test_a_second_commander_stops(moving):
+    with moving.stranger("intruder") as intruder:
+        poses = ros_node.publisher(intruder.node, topics.ACTION_POSE)
+        moving.until(lambda: poses.get_subscription_count() > 0, "is connected")
+        began_s = time.monotonic()
+        moving.act(by=poses)
+        assert moving.hold_after(began_s)[1] == gate.TWO_COMMANDERS
+    stays_stopped(moving, gate.TWO_COMMANDERS)
+
+
+def test_a_frozen_gate_stops_before_it_lets_a_queued_action_through(moving):
+    count = len(moving.commands)
+    with moving.frozen():
+        count = len(moving.commands)
+        time.sleep(0.3)
+        began_s = time.monotonic()
+    assert moving.hold_after(began_s)[1] == gate.STARVED
+    assert len(moving.commands) <= count + 1  # one may have been on its way
+
+
+def test_a_second_gate_refuses_and_the_first_goes_on(moving):
+    second = subprocess.run(
+        moving.argv, check=False, env=moving.env, capture_output=True, text=True, timeout=20
+    )
+    assert second.returncode == 2
+    assert re.search(rf"node {NAMESPACE}/gate already runs.*pid {moving.process.pid}", second.stderr)
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert moving.process.poll() is None
+    moving.go()
+
+
+def test_a_killed_gate_comes_back_disarmed(moving):
+    moving.kill()
+    count = len(moving.commands)
+    moving.process = moving.start_gate()
+    moving.until(lambda: moving.report.cause == "started", "is back")
+    moving.until(lambda: int(moving.report.values.get("rejected_not_armed", 0)) > 3, "hears actions")
+    assert moving.report.mode is Mode.DISARMED and len(moving.commands) == count
+    moving.go()
+    assert os.path.exists(f"/proc/{moving.process.pid}")
