@@ -56,16 +56,21 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def take_precedence() -> bool:
+def take_precedence(level: int = 1) -> bool:
     """Puts this thread, and those it starts, before all ordinary processes; False where that is not allowed.
 
     Linux allows it to root, or up to `ulimit -r`. A control loop needs little time, but that at once.
+
+    Args:
+        level: before whom else: a process of a higher level goes before those of a lower one.
     """
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except (OSError, AttributeError):  # not permitted; not Linux
-        return False
-    return True
+    for allowed in sorted({level, 1}, reverse=True):
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(allowed))
+        except (OSError, AttributeError):  # not permitted; not Linux
+            continue
+        return True
+    return False
 
 
 def yield_precedence(nice: int = 5) -> None:

@@ -51,7 +51,7 @@ def run_node(
     make: Callable[[], Node],
     *,
     argv: Sequence[str] | None = None,
-    precedence: bool = False,
+    precedence: int = 0,
 ) -> int:
     """Runs one node until SIGTERM or Ctrl-C and returns its exit code.
 
@@ -60,13 +60,14 @@ def run_node(
         make: makes the node, once it is certain to be the only one of its name. Its method `fail(error)`, if
             it has one, is called when a callback raised; its method `close` at the end, whatever ended it.
         argv: ROS arguments; those of this process when None.
-        precedence: it has a deadline, so its threads go before those of ordinary processes.
+        precedence: unless 0 it has a deadline: its threads go before those of ordinary processes, and of
+            nodes with a lower number.
     """
     process.die_with_parent()
     stop = process.stop_on_signals()
     if precedence:
         sys.setswitchinterval(process.SWITCH_INTERVAL_S)
-        process.take_precedence()
+        process.take_precedence(precedence)
     try:
         _init([name, *(sys.argv[1:] if argv is None else argv)])
         with only_instance(name) as lock:

@@ -17,6 +17,9 @@ from sandlot.robots.gate import Mode
 from sandlot.robots.gate_node import GateNode, GateParams, commander_of
 from sandlot.robots.stamps import Clocks, is_fresh, read_clocks
 
+PRECEDENCE = 10
+"""Before actor and driver, which compute: the gate needs little time, but that at once."""
+
 LIMITS: dict[str, ArmLimits] = {task.name: task.limits for task in (ArmReach, ArmPick, ArmInsert)}
 
 
@@ -109,7 +112,7 @@ def wish_from(message: Any, commander: bytes, age_s: float, width_m: float | Non
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the gate."""
-    return ros_node.run_node("gate", ArmGateNode, argv=argv, precedence=True)
+    return ros_node.run_node("gate", ArmGateNode, argv=argv, precedence=PRECEDENCE)
 
 
 if __name__ == "__main__":
