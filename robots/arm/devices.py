@@ -13,7 +13,7 @@ from sandlot.robots.arm.device import ArmDevice
 MODULES = {
     "sim": "sandlot.sim.arm_device",
     "franka": "sandlot.robots.arm.device_franka",
-    "topics": "sandlot.robots.arm.device_topics",
+    "topics": "sandlot.robots.arm.ros_device_topics",
     "dynamixel": "sandlot.robots.arm.device_dynamixel",
 }
 

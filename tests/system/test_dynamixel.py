@@ -1,4 +1,4 @@
-"""The arm's driver on an emulated Dynamixel bus, over real DDS: it obeys, and holds when the gate falls silent.
+"""The arm's driver on an emulated Dynamixel bus, over DDS: it obeys, and holds when the gate falls silent.
 
 When the driver itself is killed the servos stop by themselves.
 """
@@ -6,56 +6,18 @@ When the driver itself is killed the servos stop by themselves.
 import pathlib
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
+from tests.system.driver_rig import STILL_RADPS, WITHIN_S, Gate
 
 from sandlot.robots.dynamixel import registers as reg
 from sandlot.robots.dynamixel.emulator import Emulator
 
 ROOT = pathlib.Path(__file__).parents[2]
-WITHIN_S = 30.0
 IDS = [1, 2, 4, 6, 7, 8, 9]
 POSTURE_RAD = [0.0, -0.3, 0.6, 0.0, 1.2, 0.0, 0.9]
-STILL_RADPS = 0.02
-
-
-class Gate:
-    """What stands in front of the driver: reads its state, sends it poses."""
-
-    def __init__(self):
-        from sandlot.robots import ros_node
-        from sandlot.robots.arm import ros_messages, topics
-
-        import rclpy  # isort: skip
-
-        rclpy.init(args=["--ros-args", "-r", "__ns:=/arm"])
-        self.rclpy, self.node, self.messages = rclpy, rclpy.create_node("test_gate"), ros_messages
-        self.out = ros_node.publisher(self.node, topics.COMMAND_POSE)
-        self.tool = self.speeds = None
-        ros_node.subscription(self.node, topics.TOOL_POSE, self._on_tool)
-        ros_node.subscription(self.node, topics.JOINT_STATES, self._on_joints)
-
-    def _on_tool(self, message):
-        self.tool = self.messages.pose_from(message)
-
-    def _on_joints(self, message):
-        self.speeds = np.array(message.velocity[:6])
-
-    def until(self, condition, each=lambda: None):
-        end_s = time.monotonic() + WITHIN_S
-        while time.monotonic() < end_s:
-            each()
-            self.rclpy.spin_once(self.node, timeout_sec=0.01)
-            if self.tool is not None and self.speeds is not None and condition():
-                return
-        raise AssertionError(f"not within {WITHIN_S} s: tool {self.tool}, speeds {self.speeds}")
-
-    def send(self, pose):
-        stamp_ns = time.time_ns()
-        self.out.publish(self.messages.pose_message(pose, stamp_ns))
 
 
 @pytest.fixture
@@ -74,8 +36,7 @@ def gate(ros_domain):  # noqa: F811
     pytest.importorskip("rclpy")
     found = Gate()
     yield found
-    found.node.destroy_node()
-    found.rclpy.try_shutdown()
+    found.close()
 
 
 @pytest.fixture
