@@ -44,7 +44,8 @@ class UpConfig:
         teleop: what a person takes over with; the gate then stops the robot when that device falls silent.
         record: write every topic to a bag in the run folder.
         camera: cameras of the robot to observe with, e.g. `wrist side`.
-        run: name of the folder under `runs/`, or a path; `up-KIND-TASK` when empty.
+        run: name of the folder under `runs/`, or a path; `up-KIND-TASK`, or `up-KIND` without a
+            learner, when empty.
         seed: of everything random.
         params: your own ROS 2 parameter file, over the package's `config/KIND.yaml` and
             `config/KIND_ROBOT.yaml`.
@@ -83,7 +84,7 @@ class UpConfig:
     @property
     def run_name(self) -> str:
         """The run's name or path."""
-        return self.run or f"up-{self.kind}-{self.task}"
+        return self.run or (f"up-{self.kind}-{self.task}" if self.learns_here else f"up-{self.kind}")
 
     @property
     def params_files(self) -> tuple[pathlib.Path, ...]:

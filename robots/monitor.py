@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections import Counter, deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,6 +74,17 @@ class GateLog:
     def state(self, now_s: float) -> str:
         """Its mode, or that it is silent."""
         return self.mode if now_s - self.heard_s < SILENT_S else "silent"
+
+
+class Diagnosis(NamedTuple):
+    """What a node last said of itself on /diagnostics."""
+
+    text: str = ""
+    values: Mapping[str, str] = {}
+
+    def holds(self) -> dict[str, int]:
+        """How often a driver held, by cause."""
+        return {n.removeprefix("hold_"): c for n, c in counts(self.values).items() if n.startswith("hold_")}
 
 
 def counts(values: Mapping[str, str]) -> Counter[str]:

@@ -9,7 +9,7 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandlot.robots import ros_env
@@ -26,7 +26,7 @@ from rclpy.serialization import deserialize_message  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
 
 from sandlot.robots import gate_messages, ros_qos  # noqa: E402
-from sandlot.robots.monitor import GateLog, TopicStats  # noqa: E402
+from sandlot.robots.monitor import Diagnosis, GateLog, TopicStats  # noqa: E402
 from sandlot.robots.topics import DIAGNOSTICS, ESTOP, GATE_STATE, Topic  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -88,10 +88,15 @@ class Monitor:
         self.namespace = namespace
         self.node = rclpy.create_node("monitor", namespace=namespace, start_parameter_services=False)
         self.gate = GateLog()
+        self.diagnostics: dict[str, Diagnosis] = {}
         self.lifecycle = dict.fromkeys(lifecycle, "silent")
         self._clients = {n: self.node.create_client(GetState, f"{n}/get_state") for n in lifecycle}
         self._asked: dict[str, Any] = {}
         self._heard: dict[str, _Heard] = {}
+        self._decoded: dict[str, Callable[[Any], None]] = {
+            GATE_STATE.full_name(namespace): self._hear_gate,
+            DIAGNOSTICS.name: self._hear_diagnostics,
+        }
         self._group = _Polled()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -136,10 +141,15 @@ class Monitor:
     def _poll(self) -> None:
         with self._lock:
             for name, heard in self._heard.items():
-                raws = heard.take()
-                if name == GATE_STATE.full_name(self.namespace):
-                    for raw in raws:
-                        self._hear_gate(deserialize_message(raw, heard.message))
+                hear = self._decoded.get(name)
+                for raw in heard.take():
+                    if hear is not None:
+                        hear(deserialize_message(raw, heard.message))
+
+    def _hear_diagnostics(self, message: Any) -> None:
+        for status in message.status:
+            values = {v.key: v.value for v in status.values}
+            self.diagnostics[status.name] = Diagnosis(status.message, values)
 
     def _hear_gate(self, message: Any) -> None:
         with contextlib.suppress(ValueError):  # somebody else's diagnostics

@@ -74,6 +74,11 @@ class ProcessState:
     restarts: int = 0
 
     @property
+    def done(self) -> bool:
+        """Whether it ended because its work is done."""
+        return self.state == "exited" and self.exit_code == 0
+
+    @property
     def refused(self) -> bool:
         """Whether starting it again would be refused again."""
         return self.state == "exited" and self.exit_code == USAGE_EXIT

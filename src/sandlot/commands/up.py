@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.util
+import logging
 import os
 import pathlib
 import threading
@@ -22,7 +23,10 @@ from sandlot.learners.train import free_port
 from sandlot.robots import graph, monitor, ros_env, shared_memory, up_view
 from sandlot.robots.graph_run import open_run
 from sandlot.robots.lock import InstanceLock
+from sandlot.robots.monitor import Diagnosis
 from sandlot.robots.supervise import ProcessState, Supervisor
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 START_WITHIN_S = 120.0
@@ -73,6 +77,7 @@ class Up:
         self.monitor = Monitor(flags.namespace, [s.node for s in self.specs if s.lifecycle])
         self.began_s = time.monotonic()
         self.up_s: float | None = None
+        self._told: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> dict[str, Any]:
         """Until stopped, or for as long as was asked for; raises why a process was refused."""
@@ -84,6 +89,8 @@ class Up:
                     summary = self.summary()
                     if live:
                         live.update(up_view.render(summary), refresh=True)
+                    else:
+                        self._tell_changes(summary["nodes"])
             return self.summary()
         finally:
             self.supervisor.stop()
@@ -95,11 +102,26 @@ class Up:
         states = self.supervisor.states()
         for name, state in states.items():
             if state.refused:
-                raise SandlotError(f"{name} was refused: {self.supervisor.last_line(name)}")
+                raise SandlotError(self._refusal(name))
         if self.up_s is None and (self._is_up(states) or now_s - self.began_s > START_WITHIN_S):
             self.up_s = now_s
             self.monitor.restart_counts()
-        return bool(self.flags.for_s and self.up_s and now_s - self.up_s >= self.flags.for_s)
+        learned = "learner" in states and states["learner"].done
+        return learned or bool(self.flags.for_s and self.up_s and now_s - self.up_s >= self.flags.for_s)
+
+    def _refusal(self, name: str) -> str:
+        """Why a process was refused, in its own words, and where its parameters are."""
+        files = [str(f) for spec in self.specs if spec.name == name for f in spec.params_files]
+        where = f"; its parameters are in {', '.join(files)}" if files else ""
+        return f"{name} was refused: {self.supervisor.last_line(name)}{where}"
+
+    def _tell_changes(self, nodes: dict[str, dict[str, Any]]) -> None:
+        """One line in the log for whatever is in another state than before."""
+        for name, node in nodes.items():
+            words = " ".join(f"{k}={node[k]!r}" for k in ("state", "lifecycle", "mode", "cause") if k in node)
+            if self._told.get(name) != words:
+                self._told[name] = words
+                log.info("event=node name=%s %s restarts=%d", name, words, node["restarts"])
 
     def _is_up(self, states: dict[str, ProcessState]) -> bool:
         """Whether all that shall run does and, with an actor, the robot is commanded."""
@@ -107,7 +129,8 @@ class Up:
 
     def _down(self, states: dict[str, ProcessState]) -> list[str]:
         """What should be running and is not."""
-        down = [s.name for s in self.specs if not s.once and states[s.name].state != "running"]
+        may_end = {s.name for s in self.specs if s.once} | {"learner"}
+        down = [n for n, s in states.items() if s.state != "running" and not (s.done and n in may_end)]
         down += [s.name for s in self.specs if s.lifecycle and self.monitor.lifecycle[s.node] != "active"]
         return down + (["gate"] if self.monitor.gate.state(time.monotonic()) == "silent" else [])
 
@@ -129,6 +152,7 @@ class Up:
             "topics": self.monitor.topics(),
             "commands": monitor.commands(gate, sent),
             "stops": {"count": gate.stops.total(), "causes": dict(gate.stops)},
+            "holds": self.monitor.diagnostics.get(f"{self.flags.namespace}/driver", Diagnosis()).holds(),
             "learner": self._learner(),
         }
 
@@ -137,7 +161,10 @@ class Up:
         if spec.lifecycle:
             found["lifecycle"] = self.monitor.lifecycle[spec.node]
         if spec.name == "gate":
-            found |= {"mode": self.monitor.gate.state(now_s), "cause": self.monitor.gate.cause}
+            found["mode"] = self.monitor.gate.state(now_s) if state.pid else "down"
+            found["cause"] = self.monitor.gate.cause
+        if spec.node in self.monitor.diagnostics:
+            found["says"] = self.monitor.diagnostics[spec.node].text
         return found
 
     def _learner(self) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+"""The one description of a robot's processes: what runs, in which words and order, and what is refused."""
+
+import ast
+import configparser
+import pathlib
+import shlex
+import sys
+
+import pytest
+import yaml
+
+from sandlot.learners.errors import ConfigError
+from sandlot.robots import graph, supervise
+from sandlot.robots.graph_arguments import arguments, from_texts
+
+ROOT = pathlib.Path(__file__).parents[2]
+RUN = pathlib.Path("runs/lab")
+
+
+def up(**changes):
+    return graph.UpConfig(kind="arm", **changes)
+
+
+def names(**changes):
+    return [spec.name for spec in graph.nodes(up(**changes), RUN, 5570)]
+
+
+def spec_of(name, **changes):
+    return next(s for s in graph.nodes(up(**changes), RUN, 5570) if s.name == name)
+
+
+def test_processes_start_from_the_device_up_and_end_the_other_way_round():
+    assert names() == ["driver", "gate", "arming", "learner", "actor"]
+    assert names(robot="franka", teleop="gamepad", record=True) == [
+        "driver", "gate", "joy", "recorder", "learner", "actor",
+    ]  # fmt: skip
+
+
+def test_a_learner_elsewhere_leaves_the_actor_here_and_none_leaves_the_robot_alone():
+    assert names(connect="10.0.0.2:5567")[-1] == "actor" and "learner" not in names(connect="10.0.0.2:5567")
+    assert "10.0.0.2:5567" in spec_of("actor", connect="10.0.0.2:5567").arguments
+    assert names(learner=False) == ["driver", "gate", "arming"]
+
+
+@pytest.mark.parametrize("robot", ["franka", "topics", "dynamixel"])
+def test_only_a_simulated_robot_is_armed_without_a_person_and_only_there_no_estop_is_needed(robot):
+    assert "arming" not in names(robot=robot)
+    assert spec_of("gate", robot=robot).parameters["require_estop"] is True
+    assert spec_of("gate").parameters["require_estop"] is False
+
+
+def test_who_teleoperates_is_watched_by_the_gate_and_may_take_over():
+    assert spec_of("gate", teleop="gamepad").parameters["operator_timeout_s"] == 0.5
+    assert "--teleop" in spec_of("actor", teleop="gamepad").arguments
+    assert spec_of("gate").parameters["operator_timeout_s"] == 0.0
+
+
+def test_a_node_is_started_with_names_files_and_parameters_as_ros_reads_them():
+    argv = spec_of("driver", camera=("wrist", "side")).argv()
+    assert argv[:3] == [sys.executable, "-m", "sandlot.robots.arm.arm_node"]
+    assert argv[3:8] == ["--ros-args", "-r", "__ns:=/arm", "-r", "__node:=driver"]
+    given = dict(word.split(":=") for word in argv if ":=" in word and not word.startswith("__"))
+    assert {k: yaml.safe_load(v) for k, v in given.items()} == {
+        "device": "sim", "task": "arm_pick", "cameras": ["wrist", "side"],
+    }  # fmt: skip
+
+
+def test_a_parameter_that_is_an_empty_list_is_left_out_because_ros_cannot_type_it():
+    assert not any(word.startswith("cameras") for word in spec_of("driver").argv())
+
+
+@pytest.mark.parametrize("robot", ["sim", "franka", "topics", "dynamixel"])
+def test_every_robot_has_its_parameter_files_and_a_users_goes_before_them(robot, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("/arm/gate:\n  ros__parameters:\n    deadline_s: 0.12\n")
+    config = up(robot=robot, params=str(mine))
+    graph.check_parameters(config)
+    assert graph.driver(config).params_files[-1] == mine
+    assert [f.name for f in graph.driver(config).params_files[:2]] == ["arm.yaml", f"arm_{robot}.yaml"]
+    assert config.device_file not in graph.gate(config).params_files
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("/arm/gaet:\n  ros__parameters: {}\n", ["mine.yaml", "'/arm/gaet'", "/arm/driver, /arm/gate"]),
+        ("/arm/gate:\n  deadline_s: 0.1\n", ["mine.yaml", "'/arm/gate'", "'ros__parameters'"]),
+        ("- 1\n", ["mine.yaml", "must map node names"]),
+        ("a: [\n", ["mine.yaml", "no YAML"]),
+        (None, ["mine.yaml", "cannot be read"]),
+    ],
+)
+def test_a_parameter_file_that_ros_would_ignore_is_refused(tmp_path, text, words):
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        graph.check_parameters(up(params=str(file)))
+    assert all(word in str(refused.value) for word in words)
+
+
+def test_launch_arguments_are_the_fields_of_the_config_and_lead_back_to_it():
+    known = {a.name: a for a in arguments()}
+    assert known["robot"].choices == ("sim", "franka", "topics", "dynamixel")
+    assert known["kind"].default is None and known["learner"].default == "true"
+    assert all(a.description for a in known.values())
+    texts = {a.name: a.default or "" for a in known.values()} | {"kind": "arm"}
+    assert from_texts(texts) == up()
+    changed = from_texts(texts | {"learner": "false", "camera": "wrist side", "seed": "7"})
+    assert changed == up(learner=False, camera=("wrist", "side"), seed=7)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("robot", "fanka", "robot:=fanka; it must be one of sim, franka"),
+        ("learner", "yes", "learner:=yes; it must be one of true, false"),
+        ("seed", "x", "seed:=x; it must be a whole number"),
+    ],
+)
+def test_a_launch_argument_that_cannot_be_is_refused_with_the_choices(name, text, words):
+    with pytest.raises(ConfigError, match=words):
+        from_texts({"kind": "arm", name: text})
+
+
+def test_keys_without_an_address_and_a_camera_twice_are_refused():
+    with pytest.raises(ConfigError, match="--connect HOST:PORT"):
+        up(keys="keys")
+    with pytest.raises(ConfigError, match="wrist"):
+        up(camera=("wrist", "wrist"))
+
+
+def test_supervisor_reads_back_the_words_that_were_meant(tmp_path):
+    logs = tmp_path / "100 % mine"
+    spec = graph.NodeSpec(name="odd", module="sandlot", arguments=("say", "two words", "50%"), once=True)
+    parser = configparser.RawConfigParser()
+    parser.read_string(supervise.configuration([spec, spec_of("driver")], logs, tmp_path))
+    odd, driver = parser["program:odd"], parser["program:driver"]
+    assert shlex.split(odd["command"].replace("%%", "%")) == spec.argv()
+    assert odd["stdout_logfile"].replace("%%", "%") == str(logs / "odd.log")
+    assert (odd["autorestart"], driver["autorestart"]) == ("false", "unexpected")
+    assert int(odd["priority"]) < int(driver["priority"])
+
+
+def test_rclpy_is_imported_by_nodes_and_launch_files_only():
+    allowed = [
+        f for f in (ROOT / "robots").rglob("*.py") if f.name.endswith("_node.py") or f.name.startswith("ros_")
+    ]
+    for folder in ("learners", "perception", "robots", "sim", "src/sandlot/commands"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert file in allowed or "rclpy" not in imported(file), f"{file} imports rclpy"
+
+
+def imported(file):
+    """Top-level packages that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
