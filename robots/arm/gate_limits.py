@@ -5,6 +5,7 @@ the lead from the measured tool. The last one has the last word, so the arm neve
 workspace (pushed, or parked there) is led back in, and never farther out.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -20,6 +21,10 @@ FAR_M = 1.0
 CONTROL_PERIOD_S = 0.1
 EARLY = 1.5
 """An action may come a third of a control period early and still take its full step."""
+STEP_MARGIN = 1.05 * math.sqrt(3.0)
+"""An action moves each of three axes by up to a step, so its norm by the root of three; 5 % for rounding."""
+LEAD_MARGIN = 1.25
+"""The commander saw the tool where it was some milliseconds ago."""
 
 NOT_FINITE = "not_finite"
 FAR_OUT = "far_out"
@@ -60,6 +65,20 @@ class Wish:
     fault: str
     pose: Pose | None
     width_m: float | None = None
+
+
+def with_margin(limits: ArmLimits) -> ArmLimits:
+    """What the gate keeps for a task: its workspace as it is, step and lead with a margin.
+
+    The gate must never change what a correct commander asked for: the step would not be what was recorded.
+    """
+    return dataclasses.replace(
+        limits,
+        step_m=STEP_MARGIN * limits.step_m,
+        step_rad=STEP_MARGIN * limits.step_rad,
+        lead_m=LEAD_MARGIN * limits.lead_m,
+        lead_rad=LEAD_MARGIN * limits.lead_rad,
+    )
 
 
 def offered(

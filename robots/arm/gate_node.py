@@ -10,11 +10,12 @@ from typing import Any
 from sandlot.learners.errors import ConfigError
 from sandlot.robots import ros_node
 from sandlot.robots.arm import ros_messages, topics
-from sandlot.robots.arm.gate_limits import ArmCommand, Wish, offered
+from sandlot.robots.arm.gate_limits import ArmCommand, Wish, offered, with_margin
 from sandlot.robots.arm.spec import ArmLimits, Pose
 from sandlot.robots.arm.tasks import ArmInsert, ArmPick, ArmReach
 from sandlot.robots.gate import Mode
 from sandlot.robots.gate_node import GateNode, GateParams, commander_of
+from sandlot.robots.ros_latest import Latest
 from sandlot.robots.stamps import Clocks, is_fresh, read_clocks
 
 PRECEDENCE = 10
@@ -46,14 +47,13 @@ class ArmGateNode(GateNode[ArmCommand, ArmGateParams]):
 
     def __init__(self) -> None:
         super().__init__(ArmGateParams, topics.ACTION_PAUSE, topics.COMMAND_HOLD)
-        self.limits = LIMITS[self.params.task]
-        self._tool: Any = None  # the newest message; read when an action comes
+        self.limits = with_margin(LIMITS[self.params.task])
+        self._tool = Latest(self, topics.TOOL_POSE)
         self._width_m: float | None = None
         self._sent: ArmCommand | None = None
         self._messages: tuple[Any, Any] = (None, None)
         self._pose_out = ros_node.publisher(self, topics.COMMAND_POSE)
         self._gripper_out = ros_node.publisher(self, topics.COMMAND_GRIPPER)
-        ros_node.subscription(self, topics.TOOL_POSE, self._on_tool)
         ros_node.subscription(self, topics.ACTION_GRIPPER, self._on_gripper)
         ros_node.subscription(self, topics.ACTION_POSE, self._on_pose)
 
@@ -73,9 +73,6 @@ class ArmGateNode(GateNode[ArmCommand, ArmGateParams]):
     def forget(self) -> None:
         """The gripper stays as it is until it is asked for anew."""
         self._width_m = None
-
-    def _on_tool(self, message: Any) -> None:
-        self._tool = message
 
     def _on_gripper(self, message: Any, info: Any) -> None:
         """Kept for the pose that follows; one that is not a number spoils that pose."""
@@ -97,10 +94,11 @@ class ArmGateNode(GateNode[ArmCommand, ArmGateParams]):
 
     def _measured(self, clocks: Clocks) -> Pose | None:
         """The tool's pose, unless it is old or cannot be used."""
-        if self._tool is None or ros_messages.pose_fault(self._tool):
+        message = self._tool.get()
+        if message is None or ros_messages.pose_fault(message):
             return None
-        age_s = self.stamps.age_s(ros_messages.stamp_s(self._tool), clocks)
-        return ros_messages.pose_from(self._tool) if is_fresh(age_s, self.params.tool_timeout_s) else None
+        age_s = self.stamps.age_s(ros_messages.stamp_s(message), clocks)
+        return ros_messages.pose_from(message) if is_fresh(age_s, self.params.tool_timeout_s) else None
 
 
 def wish_from(message: Any, commander: bytes, age_s: float, width_m: float | None) -> Wish:

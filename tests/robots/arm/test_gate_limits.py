@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandlot.robots import rotation
-from sandlot.robots.arm.gate_limits import ArmCommand, Wish, limited, offered
-from sandlot.robots.arm.spec import DOWN, ArmLimits, Pose
+from sandlot.robots.arm.command import advance
+from sandlot.robots.arm.gate_limits import ArmCommand, Wish, limited, offered, with_margin
+from sandlot.robots.arm.spec import DOWN, ArmLimits, Command, Pose
 
 LIMITS = ArmLimits(
     step_m=0.05,
@@ -126,3 +127,27 @@ def test_no_sequence_leaves_the_limits(sequence):
             pulled = np.linalg.norm(position - tool.position_m) >= LIMITS.lead_m - EPS
             assert step_m <= share * LIMITS.step_m + EPS or pulled
         before = command
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    actions=st.lists(st.lists(st.floats(-1, 1), min_size=7, max_size=7), min_size=1, max_size=8),
+    follow=st.floats(0.0, 1.0),
+    moved_m=st.floats(-0.01, 0.01),
+)
+def test_a_correct_commander_is_never_clamped(actions, follow, moved_m):
+    """Full steps along every axis at once, seen from where the tool was 1 cm ago, pass unchanged."""
+    command, tool = Command(HERE, True), HERE
+    for action in actions:
+        before = command
+        command = advance(command, np.array(action, np.float32), tool, LIMITS)
+        now = Pose(tool.position_m + [moved_m, 0.0, 0.0], tool.rotation)
+        previous = ArmCommand(before.pose, 0.08, 1)
+        offer = offered(wish(command.pose, 0.08), previous, 0.098, now, with_margin(LIMITS))
+        assert not offer.clamped
+        tool = Pose(
+            tool.position_m + follow * (command.pose.position_m - tool.position_m),
+            rotation.mul(
+                rotation.exp(follow * rotation.between(tool.rotation, command.pose.rotation)), tool.rotation
+            ),
+        )
