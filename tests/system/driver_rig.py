@@ -30,12 +30,12 @@ class Gate:
     def _on_joints(self, message):
         self.speeds = np.array(message.velocity[:6])
 
-    def until(self, condition, each=lambda: None):
+    def until(self, condition, each=lambda: None, complete=True):
         end_s = time.monotonic() + WITHIN_S
         while time.monotonic() < end_s:
             each()
             self.rclpy.spin_once(self.node, timeout_sec=0.01)
-            if self.tool is not None and self.speeds is not None and condition():
+            if (not complete or (self.tool is not None and self.speeds is not None)) and condition():
                 return
         raise AssertionError(f"not within {WITHIN_S} s: tool {self.tool}, speeds {self.speeds}")
 

@@ -3,11 +3,16 @@
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 from tests.system.driver_rig import STILL_RADPS, WITHIN_S, Gate
+
+from sandlot.robots.arm.spec import Pose
+from sandlot.robots.errors import DeviceError
+from sandlot.robots.topics import Topic
 
 ROOT = pathlib.Path(__file__).parents[2]
 SETTINGS = (
@@ -44,7 +49,6 @@ def gate(ros_domain):  # noqa: F811
 
 def test_an_arm_behind_its_own_controller_obeys_holds_and_is_missed_when_it_is_gone(start, gate):
     from sandlot.robots.arm import ros_messages, topics
-    from sandlot.robots.arm.spec import Pose
     from sandlot.robots.ros_node import publisher, subscription
 
     controller = start("tests.system.cartesian_controller", namespace="/")
@@ -65,8 +69,6 @@ def test_an_arm_behind_its_own_controller_obeys_holds_and_is_missed_when_it_is_g
         return np.linalg.norm(gate.tool.position_m - shifted(y_m).position_m)
 
     def drive(y_m):
-        import time
-
         grip.publish(ros_messages.gripper_message(0.02, time.time_ns()))
         gate.send(shifted(y_m))
 
@@ -81,18 +83,22 @@ def test_an_arm_behind_its_own_controller_obeys_holds_and_is_missed_when_it_is_g
     assert driver.returncode == 1 and "is the arm's controller up?" in errors.splitlines()[-1]
 
 
-def test_what_the_controller_does_not_offer_is_one_line(start):
+def test_what_the_controller_does_not_offer_is_one_line(start, gate):
+    from sandlot.robots.arm.ros_device_topics import Config, make
+    from sandlot.robots.ros_node import subscription
+
     start("tests.system.cartesian_controller", namespace="/")
+    heard = []
+    subscription(gate.node, Topic("/current_pose", "geometry_msgs/msg/PoseStamped", "sensor"), heard.append)
+    gate.until(lambda: heard, complete=False)
     faults = {
-        "joint_names:=[joint_x, joint_w]": "topic /joint_states cannot be used: joints ['joint_w'] are missing",
-        "frame:=world": "topic /current_pose cannot be used: wrong_frame, frame 'base'",
-        "target_topic:=/nowhere": "nobody subscribes to /nowhere; activate the arm's Cartesian controller",
-        "pose_topic:=/nowhere": "topic /nowhere cannot be used: nobody publishes it",
+        "topic /joint_states cannot be used: joints ['joint_w'] are missing": {"joint_names": ("joint_w",)},
+        "topic /current_pose cannot be used: wrong_frame, frame 'base'": {"frame": "world"},
+        "nobody subscribes to /nowhere; activate the arm's Cartesian": {"target_topic": "/nowhere"},
+        "topic /nowhere cannot be used: nobody publishes it": {"pose_topic": "/nowhere"},
     }
-    drivers = [
-        start("sandlot.robots.arm.arm_node", *SETTINGS, "connect_s:=4.0", fault, namespace=f"/arm_{k}")
-        for k, fault in enumerate(faults)
-    ]
-    for driver, line in zip(drivers, faults.values(), strict=True):
-        _, errors = driver.communicate(timeout=WITHIN_S)
-        assert driver.returncode == 1 and line in errors.splitlines()[-1]
+    for line, setting in faults.items():
+        device = make(Config(**{"joint_names": ("joint_x",), "connect_s": 1.5, **setting}))
+        with pytest.raises(DeviceError) as error:
+            device.connect()
+        assert line in str(error.value)
