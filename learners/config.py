@@ -111,6 +111,8 @@ class TrainConfig:
                 f"--max-lead-steps is {self.max_lead_steps}; with {self.agent.utd} updates a call at ratio "
                 f"{self.update_ratio:g} actors and learner would wait for each other: use {least} or more"
             )
+        if self.env.robot == "ros" and self.actors > 1:
+            raise ConfigError(f"--actors is {self.actors}; one robot is commanded by 1 actor: leave it out")
         if not 0 <= self.port < 65536:
             raise ConfigError(f"--port is {self.port}; ports go from 1 to 65535, 0 finds a free one")
 

@@ -13,6 +13,7 @@ import numpy as np
 from sandlot.learners import envs
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.real_time import real_time, when_ready
 from sandlot.learners.recorder import Decision, Episode, EpisodeRecorder, Outcome
 from sandlot.learners.schema import EnvSpec, Source, Stream
 from sandlot.learners.store import RunStore
@@ -98,7 +99,10 @@ def record_episode(
 ) -> tuple[np.ndarray, np.ndarray, Episode]:
     """The scripted expert plays one episode; steps, episode and segments count from 0."""
     expert = functools.partial(env.unwrapped.expert_action, **({"noise": noise} if noise else {}))  # type: ignore[attr-defined]
-    recorder = EpisodeRecorder(spec, capacity=spec.max_episode_steps + 2)
+    robot = real_time(env)
+    recorder = EpisodeRecorder(
+        spec, capacity=spec.max_episode_steps + 2, on_step=robot.note if robot else None
+    )
     obs, _ = env.reset(seed=seed)
     recorder.begin(obs, time.monotonic_ns())
     episode = None
@@ -118,7 +122,8 @@ def _successes(env: envs.Env, config: DemosConfig) -> Iterator[Demo]:
     """Attempts with seeds `seed`, `seed + 1`, ...; those that failed leave no trace in the stream."""
     spec, kept, step, most = envs.env_spec(env), 0, 0, ATTEMPTS_PER_DEMO * config.episodes
     for attempt in range(most):
-        steps, finals, episode = record_episode(env, spec, config.seed + attempt, config.noise)
+        play = functools.partial(record_episode, env, spec, config.seed + attempt, config.noise)
+        steps, finals, episode = when_ready(play)
         if not episode.success:
             log.info("event=demo_failed task=%s seed=%d kept=%d", config.task, config.seed + attempt, kept)
             continue

@@ -245,7 +245,11 @@ def _make_id(task: str, id_: str, render: bool, kwargs: dict[str, Any]) -> Env:
         if module:
             importlib.import_module(module)
         spec = gym.spec(id_)
-        limited = spec.max_episode_steps or "max_episode_steps" in kwargs or id_.startswith((NAMESPACE, ROS_NAMESPACE))
+        limited = (
+            spec.max_episode_steps
+            or "max_episode_steps" in kwargs
+            or id_.startswith((NAMESPACE, ROS_NAMESPACE))
+        )
         if not limited:  # Sandlot's own tasks truncate by themselves
             log.info(
                 "event=time_limit task=%s max_episode_steps=%d reason=none_registered",
@@ -274,7 +278,11 @@ def _one_line(err: Exception) -> str:
 
 def _unknown(task: str) -> str:
     """Text for a name that nobody registered, with the nearest names and the valid choices."""
-    ids = [f"{PREFIX}{i}" for i in gym.registry if not i.startswith((NAMESPACE, ROS_NAMESPACE, "phys2d", "tabular"))]
+    ids = [
+        f"{PREFIX}{i}"
+        for i in gym.registry
+        if not i.startswith((NAMESPACE, ROS_NAMESPACE, "phys2d", "tabular"))
+    ]
     near = difflib.get_close_matches(task, [*tasks(), *ids], n=3, cutoff=0.6)
     near = near or difflib.get_close_matches(f"{PREFIX}{task}", ids, n=3, cutoff=0.8)
     hint = f" (did you mean {' or '.join(repr(n) for n in near)}?)" if near else ""

@@ -6,6 +6,7 @@ is the same whatever the number of worker processes. Workers talk JSON lines; no
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -24,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sandlot.learners import envs
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError, SpecError
+from sandlot.learners.real_time import when_ready
 from sandlot.learners.schema import EnvSpec
 
 Z_95 = 1.959963984540054
@@ -65,6 +67,8 @@ class EvalConfig:
         for name in ("episodes", "workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.env.robot == "ros" and self.workers > 1:
+            raise ConfigError(f"workers={self.workers}: one robot can be evaluated by 1 worker only")
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -167,7 +171,8 @@ def _play_here(policy: ActingPolicy, config: EvalConfig, which: range) -> Genera
     try:
         check_match(policy, env)
         for k in which:
-            yield play(env, policy, config.seed + k, sample=config.sample)
+            seed = config.seed + k
+            yield when_ready(functools.partial(play, env, policy, seed, sample=config.sample))
     finally:
         env.close()
 

@@ -1,7 +1,7 @@
 """Robots that move by themselves: what an actor tells such a robot, beyond actions, and asks of it.
 
-A simulated env stands still between two steps; a robot does not. Its env keeps the control period itself, must
-be told when nobody will command it for a while, and may be unable to go on for some time.
+A simulated env stands still between two steps; a robot does not. Its env keeps the control period itself,
+must be told when nobody will command it for a while, and may be unable to go on for some time.
 """
 
 import logging
@@ -43,7 +43,7 @@ class StepNote(NamedTuple):
 
 @runtime_checkable
 class RealTime(Protocol):
-    """A robot that moves by itself. Its env's steps take one control period each, on the robot's own clock."""
+    """A robot that moves by itself. Its env's steps take one control period each, by its own clock."""
 
     def pause(self) -> None:
         """Nobody will command for a while, on purpose: hold. The next action ends it; may be called twice."""

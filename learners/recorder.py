@@ -62,7 +62,7 @@ class EpisodeRecorder:
     """Writes one stream's steps: `begin(obs)`, then `add` until the episode ends; `take` what is complete.
 
     It reads no clock and keeps no reference to an array it is given: every number is copied once.
-    `episode` and `segment` count from 0 over the whole stream, as `step` does. `on_step` is told of every step.
+    `episode` and `segment` count from 0 over the whole stream, as `step` does. `on_step` is told every step.
     """
 
     def __init__(

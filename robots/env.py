@@ -68,6 +68,8 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         self._reading = self.robot.observe()
         success = self.task.success(self._reading)
         truncated = not success and self._steps >= self.task.max_steps
+        if self.real_time is not None and (success or truncated):
+            self.real_time.pause()
         return self._obs(), float(success), success, truncated, {"success": success, "action": done}
 
     def expert_action(self, noise: float = 0.0) -> np.ndarray:

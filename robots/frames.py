@@ -1,4 +1,4 @@
-"""Camera frames: from what a driver publishes to what an observation holds. Pure; also used on recorded frames."""
+"""Camera frames: from what a driver publishes, or a bag holds, to what an observation holds. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

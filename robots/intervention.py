@@ -101,8 +101,9 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         self.listen()  # what was pressed meanwhile is about this step
         pressed, self._events = self._events, set()
         info = {**info, "source": Source.HUMAN} if human else info
-        if "redo" in pressed:
+        if pressed:
             self._hold()
+        if "redo" in pressed:
             raise RedoError("the operator threw the episode away; it starts again")
         if pressed & {"success", "failure"}:
             success = "success" in pressed

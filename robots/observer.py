@@ -1,14 +1,17 @@
 """The newest value of every source, and whether it may be acted on. Pure: time is an argument.
 
-A source is one topic. Its values are ordered by when they were measured: the header's stamp brought to the local
-steady clock (`stamps`), less the latency that the source declares. None is returned that is too old (`limit_s`),
-whose content has not changed for too long although values keep coming (`frozen_s`: a hung driver repeats its last
-frame), or that makes no sense (`check`): that is a SensorError, and it lasts exactly as long as the fault does.
+A source is one topic. Its values are ordered by when they were measured: the header's stamp brought to the
+local steady clock (`stamps`), less the latency that the source declares. A value that is too old (`limit_s`),
+that has said the same for too long although values keep coming (`frozen_s`: a hung driver repeats its last
+frame), or that makes no sense (`check`) is a SensorError, which lasts exactly as long as the fault does.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from sandlot.robots.errors import SensorError
 from sandlot.robots.stamps import is_fresh
@@ -68,7 +71,7 @@ class Observer:
         self._together = tuple(together)
 
     def offer(
-        self, topic: str, value: Any, stamp_ns: int, stamp_s: float, now_s: float, content: Any = None
+        self, topic: str, value: Any, stamp_ns: int, stamp_s: float, now_s: float, *, content: Any = None
     ) -> None:
         """Notes a value.
 
@@ -131,6 +134,27 @@ class Observer:
         fault = source.check(samples[-1].value) if source.check else ""
         if fault:
             raise SensorError(f"{source.topic}: {fault}")
+
+
+class Ages:
+    """How old observations were when the action decided on them went out."""
+
+    def __init__(self, history: int = 2000) -> None:
+        self._ages_s: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=history))
+
+    def note(self, samples: Mapping[str, Sample], now_s: float) -> None:
+        """An action decided on these samples goes out now."""
+        for topic, sample in samples.items():
+            self._ages_s[topic].append(now_s - sample.measured_s)
+
+    def figures(self) -> dict[str, float]:
+        """p50 and p99 of each observation's oldest source, and p99 of every source, ms."""
+        if not self._ages_s:
+            return {}
+        oldest = np.max([list(ages) for ages in self._ages_s.values()], axis=0)
+        p50, p99 = np.percentile(oldest, (50, 99)) * 1e3
+        each = {f"obs_age_p99_ms.{t}": 1e3 * float(np.percentile(a, 99)) for t, a in self._ages_s.items()}
+        return {"obs_age_p50_ms": float(p50), "obs_age_p99_ms": float(p99), **each}
 
 
 def _newest_common(tracks: Sequence[Sequence[Sample]]) -> int | None:

@@ -1,4 +1,4 @@
-"""The control period of a robot that moves by itself, and how evenly it was kept. Pure: time is an argument."""
+"""The control period of a robot that moves by itself, and how evenly it was kept. Pure."""
 
 from collections import deque
 

@@ -1,8 +1,8 @@
 """A step as named numbers: what `actor/step` carries, so that a bag of topics can be turned into steps again.
 
-The stamp of the message is the stamp of the step's action. The sources of an observation are named by how much
-older their stamps are than that, `age_ns.TOPIC`; those of the observation after it by `next_age_ns.TOPIC`
-(missing when the step was aborted). Whole ns of up to 100 days are exact in a float64.
+The stamp of the message is the stamp of the step's action. The sources of an observation are named by how
+much older their stamps are than that, `age_ns.TOPIC`; those of the observation after it by
+`next_age_ns.TOPIC` (missing when the step was aborted). Whole ns of up to 100 days are exact in a float64.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -17,8 +17,8 @@ LOW_M = 0.01
 def homeward(reading: ArmReading, scene: ArmScene, limits: ArmLimits) -> np.ndarray | None:
     """The next action, float32 [6 or 7], or None when the arm is there and at rest.
 
-    First the gripper opens (or closes) where it is, then the tool rises to the start's height without turning,
-    then it goes there: nothing is dragged along, nothing is hit from the side, no peg jams in its hole.
+    First the gripper opens (or closes) where it is, then the tool rises to the start's height without
+    turning, then it goes there: nothing is dragged along or hit from the side, no peg jams in its hole.
     """
     grip = (1.0 if scene.gripper_open else -1.0,) if limits.gripper else ()
     stay = np.array([*np.zeros(6), *grip], np.float32)

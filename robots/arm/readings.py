@@ -35,7 +35,7 @@ class Freshness:
             gives the same bits twice for so long.
     """
 
-    state_s: float = 0.1
+    state_s: float = 0.15
     image_s: float = 0.15
     frozen_s: float = 0.35
 

@@ -1,8 +1,8 @@
 """`RosArm`: the arm behind ROS 2 topics as a Robot; the same tasks, the same actions, in real time."""
 
 import logging
+import sys
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sandlot.learners.errors import SandlotError
+from sandlot.learners.process import SWITCH_INTERVAL_S, take_precedence
 from sandlot.learners.real_time import StepNote
 from sandlot.robots import step_message
 from sandlot.robots.arm import readings, topics
@@ -19,25 +20,25 @@ from sandlot.robots.arm.readings import Freshness
 from sandlot.robots.arm.spec import MAX_WIDTH_M, ArmLimits, ArmReading, ArmScene, Command, Pose
 from sandlot.robots.errors import RobotStoppedError, SensorError
 from sandlot.robots.gate import Mode
-from sandlot.robots.observer import Sample
+from sandlot.robots.gate_fault import gate_fault
+from sandlot.robots.observer import Ages, Sample
 from sandlot.robots.protocol import Camera
 from sandlot.robots.rhythm import Rhythm
 
 if TYPE_CHECKING:
     from sandlot.robots.arm.ros_link import ArmLink
+    from sandlot.robots.teleop.mapping import Intent
 
 log = logging.getLogger(__name__)
 
 CONTROL_HZ = 10.0
 FOUND_S, READY_S = 5.0, 0.5
 """How long a reset waits for sources and gate: when the graph is new, and later."""
-GATE_SILENT_S = 0.5
 HELD_S = 0.3
 OLD_S = 0.25
 HOMING_STEPS = 100
 PLACED_S, PLACE_EVERY_S, PLACED_WITHIN_M = 3.0, 0.3, 0.005
 POLL_S = 0.005
-HISTORY = 2000
 
 
 class RosArm:
@@ -88,15 +89,17 @@ class RosArm:
         self._reading: ArmReading | None = None
         self._stamp_ns = 0
         self._views: tuple[step_message.View | None, step_message.View | None] = (None, None)
-        self._ages_s: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
+        self._ages = Ages()
         self._faults = 0
 
     @property
     def link(self) -> "ArmLink":
-        """The node, made on first use: rclpy is loaded by whoever drives a robot, not by who asks what it is."""
+        """The node, made on first use: who only asks what a robot observes needs no ROS."""
         if self._link is None:
-            from sandlot.robots.arm.ros_link import ArmLink  # noqa: PLC0415
+            from sandlot.robots.arm.ros_link import ArmLink  # noqa: PLC0415  (rclpy)
 
+            log.info("event=real_time_priority granted=%s", take_precedence())
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
             observed = topics.observed(self._tracked, tuple(self.cameras))
             self._link = ArmLink(
                 self._namespace, self._observer, observed, self._tracked, teleop=self._teleop
@@ -118,10 +121,9 @@ class RosArm:
             self.act(action)
         else:
             self.pause()
-            at = np.round(self.observe().tool.position_m, 3).tolist()
             raise SandlotError(
-                f"the arm did not reach the start of a trial in {HOMING_STEPS / CONTROL_HZ:g} s: it is at {at} "
-                f"m, the start at {np.round(scene.tool.position_m, 3).tolist()}; look what blocks it"
+                f"the arm did not reach the start of a trial in {HOMING_STEPS / CONTROL_HZ:g} s: it is at "
+                f"{_rounded(self.observe().tool)} m and should be at {_rounded(scene.tool)} m; is it blocked?"
             )
         self.pause()
         for name in self._tracked:
@@ -140,7 +142,7 @@ class RosArm:
         self._command = Command(readings.as_sent(command.pose), command.gripper_open)
         ends_s = self._rhythm.begin(time.monotonic())
         self._stamp_ns = self.link.command(self._command)
-        self._note_ages(time.monotonic())
+        self._ages.note(self._samples, time.monotonic())
         time.sleep(max(0.0, ends_s - time.monotonic()))
         self._look()
         self._require(Mode.ACTIVE)
@@ -171,16 +173,13 @@ class RosArm:
             numbers = step_message.to_numbers(note, self._stamp_ns, obs, following)
             self.link.tell_step(numbers, self._stamp_ns)
 
+    def intent(self, now_s: float) -> "Intent":
+        """What the person wants now, when made with `teleop`."""
+        return self.link.intent(now_s)
+
     def figures(self) -> dict[str, float]:
         """Age of observations when their action went out, and the rhythm of actions, ms."""
-        figures = {**self._rhythm.jitter_ms(), "sensor_faults": float(self._faults)}
-        oldest = np.array([list(ages) for ages in self._ages_s.values()])
-        if oldest.size:
-            p50, p99 = np.percentile(oldest.max(axis=0), (50, 99)) * 1e3
-            figures |= {"obs_age_p50_ms": float(p50), "obs_age_p99_ms": float(p99)}
-            for topic, ages in self._ages_s.items():
-                figures[f"obs_age_p99_ms.{topic}"] = 1e3 * float(np.percentile(ages, 99))
-        return figures
+        return {**self._rhythm.jitter_ms(), **self._ages.figures(), "sensor_faults": float(self._faults)}
 
     def render(self) -> np.ndarray:
         """The newest frame of the first camera."""
@@ -196,7 +195,7 @@ class RosArm:
             self._link = None
 
     def _bring(self, name: str, pose: Pose) -> None:
-        """Has an object put at a pose, and waits until it is seen there; a person may put it anywhere in reach."""
+        """Has an object put at a pose and sees that it is there; a person may put it anywhere in reach."""
         topic = topics.object_pose(name).name
         if not self.link.can_place(name):
             self._look()
@@ -204,7 +203,7 @@ class RosArm:
             if np.any(at[:2] < self._limits.low_m[:2]) or np.any(at[:2] > self._limits.high_m[:2]):
                 raise RobotStoppedError(
                     f"{topic} is at {np.round(at, 3).tolist()} m, out of the arm's reach; put it near "
-                    f"{np.round(pose.position_m, 3).tolist()}"
+                    f"{_rounded(pose)} m"
                 )
             return
 
@@ -218,8 +217,8 @@ class RosArm:
             if self._wait(there, PLACE_EVERY_S):
                 return
         raise SandlotError(
-            f"{topic} was not seen at {np.round(pose.position_m, 3).tolist()} m within {PLACED_S:g} s of asking "
-            f"for it on {topics.place(name).name}; see the driver's log"
+            f"{topic} was not seen at {_rounded(pose)} m within {PLACED_S:g} s although "
+            f"{topics.place(name).name} asked for it; see the driver's log"
         )
 
     def _view(self) -> step_message.View:
@@ -227,11 +226,6 @@ class RosArm:
         extra = {f"object.{name}": readings.pose_numbers(pose) for name, pose in self._known.items()}
         extra["command"] = (*readings.pose_numbers(self._command.pose), float(self._command.gripper_open))
         return step_message.View({t: s.stamp_ns for t, s in self._samples.items()}, extra)
-
-    def _note_ages(self, now_s: float) -> None:
-        """How old the observation is that the action which goes out now was decided on."""
-        for topic, sample in self._samples.items():
-            self._ages_s[topic].append(now_s - sample.measured_s)
 
     def _look(self) -> None:
         """Takes an observation; holds the arm when none can be taken."""
@@ -263,20 +257,11 @@ class RosArm:
         return self.link.gate.mode if self.link.gate else None
 
     def _gate_fault(self, *modes: Mode) -> str:
-        """Why the arm does not move; "" when the gate is in one of these modes."""
-        report, silent_s = self.link.gate, time.monotonic() - self.link.gate_s
-        if report is None or silent_s > GATE_SILENT_S:
-            return "the gate is silent: nothing moves without it; start it with `sandlot up arm`"
-        if report.mode in modes:
-            return ""
-        if report.mode is Mode.ARMED:
-            return f"the gate took no action: {report.cause or 'see its counters on gate/state'}"
-        return (
-            f"the gate is {report.mode.name}: {report.cause}; see that the arm may move, then arm it (the arm "
-            f"button, or service /{self._namespace}/gate/arm)"
-        )
+        silent_s = time.monotonic() - self.link.gate_s
+        return gate_fault(self.link.gate, silent_s, modes, self._namespace)
 
     def _require(self, *modes: Mode) -> None:
+        """Raises RobotStoppedError unless the gate is in one of these modes."""
         fault = self._gate_fault(*modes)
         if fault:
             self.pause()
@@ -298,3 +283,8 @@ class RosArm:
                 return False
             time.sleep(POLL_S)
         return True
+
+
+def _rounded(pose: Pose) -> list[float]:
+    """Where a pose is, m, for people."""
+    return [round(float(x), 3) for x in pose.position_m]

@@ -17,7 +17,7 @@ Env = gym.Env[Obs, np.ndarray]
 
 
 def make_reach(**kwargs: Any) -> Env:
-    """`sandlot_ros/ArmReach-v0`; arguments as for `make`. Its target is where the task says: nobody tracks it."""
+    """`sandlot_ros/ArmReach-v0`; arguments as for `make`. Its target is where the task says, untracked."""
     return make(ArmReach, known=("target",), **kwargs)
 
 
@@ -54,7 +54,7 @@ def make(
     """
     if importlib.util.find_spec("rclpy") is None:
         raise ConfigError(
-            "--robot ros needs rclpy, which is not installed: pip install 'sandlot[ros]', or source your ROS 2"
+            "--robot ros needs rclpy, which is not installed: pip install 'sandlot[ros]' or source your ROS 2"
         )
     task = task_type(privileged=not cameras)
     objects = tuple(task.scene(np.random.default_rng(0)).objects)
@@ -68,4 +68,4 @@ def make(
         teleop=teleop,
     )
     env: Env = RobotEnv(robot, task, render_mode)
-    return Intervention(env, lambda now_s: robot.link.intent(now_s)) if teleop else env
+    return Intervention(env, robot.intent) if teleop else env

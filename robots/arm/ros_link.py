@@ -1,5 +1,6 @@
 """The actor's node: topics in and out, in a thread of its own. It converts messages and decides nothing."""
 
+import atexit
 import logging
 import threading
 import time
@@ -83,6 +84,7 @@ class ArmLink:
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="ros", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # a thread inside ROS must not outlive the interpreter
 
     def command(self, command: Command) -> int:
         """Asks for a pose and an opening; returns the stamp, wall time in ns."""
@@ -122,6 +124,7 @@ class ArmLink:
         if self._closing.is_set():
             return
         self._closing.set()
+        atexit.unregister(self.close)
         self._thread.join()
         self._executor.shutdown()
         self._node.destroy_node()
@@ -137,7 +140,7 @@ class ArmLink:
             stamp_s = self._clock.steady_s(ros_messages.stamp_s(message), clocks)
             said = content(message) if watched else None
             stamp_ns = ros_messages.stamp_ns(message)
-            self._observer.offer(topic, message, stamp_ns, stamp_s, clocks.steady_s, said)
+            self._observer.offer(topic, message, stamp_ns, stamp_s, clocks.steady_s, content=said)
 
         return take
 

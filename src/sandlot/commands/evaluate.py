@@ -1,11 +1,13 @@
 """`sandlot eval RUN`."""
 
 import dataclasses
+from typing import Literal
 
 import tyro
 
 from sandlot.cli import parse, print_result
 from sandlot.learners.config import existing_run, load_config
+from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.evaluate import EvalConfig, evaluate
 from sandlot.learners.prepare import CONFIG_FILE, POLICY_FILE
@@ -21,6 +23,7 @@ class Flags:
         episodes: how many.
         seed: episode k starts from seed + k.
         workers: processes that share the episodes.
+        robot: play on this robot, `sim` or `ros`; the one it was trained on when empty.
         sample: act with the policy's noise instead of its mean.
         json: end with one line of JSON.
     """
@@ -29,8 +32,16 @@ class Flags:
     episodes: int = 100
     seed: int = 0
     workers: int = 1
+    robot: Literal["", "sim", "ros"] = ""
     sample: bool = False
     json: bool = False
+
+
+def _on(env: EnvConfig, robot: Literal["", "sim", "ros"]) -> EnvConfig:
+    """The env of a run on a robot; what only simulation knows is left out on another."""
+    if not robot or robot == env.robot:
+        return dataclasses.replace(env, teleop=False)
+    return EnvConfig(cameras=env.cameras, robot=robot)
 
 
 def main(argv: list[str]) -> int:
@@ -47,7 +58,7 @@ def main(argv: list[str]) -> int:
         seed=flags.seed,
         workers=flags.workers,
         sample=flags.sample,
-        env=train.env,
+        env=_on(train.env, flags.robot),
     )
     summary = evaluate(policy, config).summary()
     save_evaluation(folder, summary)
