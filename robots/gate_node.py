@@ -70,7 +70,8 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         self._samples = {name: deque[float](maxlen=HISTORY) for name in ("command_age", "delay", "period")}
         self._figures: dict[str, str] = {}
         self._pressed, self._operator = Pressed(), Operator()
-        self._wiring, self._ticked_s, self._armed_since = "", 0.0, ""
+        self._wiring, self._armed_since = "", ""
+        self._ticked_s = self._tell_s = self._look_s = 0.0
         self._arms_itself = self.params.auto_arm
         self._hold, self._state_out = ros_node.publisher(self, hold), ros_node.publisher(self, GATE_STATE)
         ros_node.subscription(self, pause, self._on_pause)
@@ -81,8 +82,6 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         self.create_service(Trigger, "~/stop", self._on_stop)
         ros_node.timer(self, self.params.period_s, self._on_tick)
         self._deadline = ros_node.timer(self, self.params.deadline_s, self._on_deadline)
-        ros_node.timer(self, STATE_PERIOD_S, self._publish_state)
-        ros_node.timer(self, LOOK_PERIOD_S, self._look_around)
 
     @abc.abstractmethod
     def send(self, command: Command) -> None:
@@ -133,6 +132,11 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
             self.counts["late_ticks"] += period_s > 1.5 * self.params.period_s
         self._ticked_s = now_s
         self._apply(gate.tick(self.state, now_s, self.params))
+        if now_s >= self._look_s:
+            self._look_s = now_s + LOOK_PERIOD_S
+            self._look_around()
+        if now_s >= self._tell_s:
+            self._publish_state()
 
     def _on_deadline(self) -> None:
         """Set again by every action: a stop need not wait for the next tick."""
@@ -217,6 +221,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
                 self._figures[f"{name}_p{share:g}_ms".replace(".", "")] = f"{value_ms:.3f}"
 
     def _publish_state(self) -> None:
+        self._tell_s = time.monotonic() + STATE_PERIOD_S - 0.5 * self.params.period_s
         values = {"armed_since": self._armed_since, "wiring": self._wiring, **self._figures}
         counts = {name: str(count) for name, count in self.counts.items()}
         self._state_out.publish(state_message(self.state.mode, self.state.cause, counts | values))

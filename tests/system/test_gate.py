@@ -6,10 +6,12 @@ import re
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 
+from bench import faults_gate  # noqa: E402
 from bench.gate_rig import NAMESPACE, GateRig  # noqa: E402
 from rclpy.qos import QoSProfile  # noqa: E402
 from std_msgs.msg import Bool, Int32  # noqa: E402
@@ -204,3 +206,36 @@ def test_a_killed_gate_comes_back_disarmed(moving):
     assert moving.report.mode is Mode.DISARMED and len(moving.commands) == count
     moving.go()
     assert os.path.exists(f"/proc/{moving.process.pid}")
+
+
+def accepted(rig):
+    """How many actions were; a commander that this machine made late is let in again."""
+    if rig.report.mode is not Mode.ACTIVE:
+        rig.go()
+    return int(rig.report.values["accepted"])
+
+
+def test_no_clock_jump_makes_an_action_stale_or_lets_an_old_one_pass(tmp_path):
+    clock = tmp_path / "clock"
+    clock.write_bytes(np.float64(0.0).tobytes())
+    with GateRig(tmp_path, script=("-m", "bench.gate_with_clock", str(clock))) as rig:
+        for hours in (1, -1, 0):
+            rig.go()
+            faults_gate.jump(rig, clock, 3600.0 * hours)
+            goal = int(rig.report.values["accepted"]) + 3
+            rig.until(lambda n=goal: accepted(rig) >= n, "goes on")
+        assert "rejected_stale" not in rig.report.values
+        rig.commanding = False
+        assert rig.hold_after(rig.acted_s)[1] == gate.NO_ACTION
+        rig.until(lambda: rig.call("arm")[0], "arms")
+        rig.wall_ahead_s = -5.0  # now the actions alone are old
+        rig.commanding = True
+        rig.until(lambda: int(rig.report.values.get("rejected_stale", 0)) > 2, "rejects old ones")
+        assert rig.report.mode is Mode.ARMED
+
+
+def test_no_bad_number_leaves_and_every_fault_row_exists():
+    row = faults_gate.fault_16_numbers(5000, seed=7)
+    assert row["violations"] == 0 and row["injections"] == 5000
+    numbers = {int(name.split("_")[1]) for name in faults_gate.__all__}
+    assert numbers >= {4, 16, 20, 22, 27, 29}

@@ -1,0 +1,44 @@
+"""The newest message of a topic, taken when somebody asks: nobody is woken by the others."""
+
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+
+from sandlot.robots import ros_qos
+from sandlot.robots.topics import Topic
+
+
+class _NotByTheExecutor(CallbackGroup):
+    """A group whose callbacks no executor waits for."""
+
+    def can_execute(self, entity: Any) -> bool:
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        return False
+
+    def ending_execution(self, entity: Any) -> None:
+        return
+
+
+class Latest:
+    """A subscription without a callback; for topics of quality `sensor`, which keep one message."""
+
+    def __init__(self, node: Node, topic: Topic) -> None:
+        self._group = _NotByTheExecutor()
+        self._subscription = node.create_subscription(
+            ros_qos.message_class(topic),
+            topic.name,
+            lambda _: None,
+            ros_qos.profile(topic),
+            callback_group=self._group,
+        )
+        self._message: Any = None
+
+    def get(self) -> Any:
+        """The newest message so far; None before the first."""
+        taken = self._subscription.handle.take_message(self._subscription.msg_type, False)
+        if taken is not None:
+            self._message = taken[0]
+        return self._message
