@@ -123,7 +123,7 @@ def test_another_arm_by_path_does_the_tasks(tmp_path):
         assert all(play(env, seed)[1] for seed in range(3)), id_
     arm = env.unwrapped.robot
     assert arm.model.nu == 1  # only the gripper's servo is left
-    assert arm._arm.torque_nm[0] == 60.0
+    assert arm._physics.loop.torque_nm[0] == 60.0
 
 
 @pytest.mark.parametrize(
