@@ -6,15 +6,18 @@ Nothing is decoded: the bytes of DDS go to the disk as they came. Objects and ca
 recorded from when they are first seen.
 """
 
-import functools
 import json
 import sys
 import time
 from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from sandlot.robots import ros_node, ros_params, ros_qos
 from sandlot.robots.recording.recorder import Recorder, RecorderConfig
@@ -22,9 +25,17 @@ from sandlot.robots.recording.topics import arm_topics, discovered, recorded
 from sandlot.robots.topics import DIAGNOSTICS, Topic
 
 NAME = "recorder"
-DEPTH, IMAGE_DEPTH = 200, 30
-"""A recorder may be late, but must miss nothing: queues of about a second."""
-LOOK_S, DIAGNOSE_S = 0.5, 1.0
+DEPTH, IMAGE_DEPTH = 500, 60
+"""A recorder may be late, but must miss nothing: queues of some seconds."""
+POLL_S, LOOK_S, DIAGNOSE_S = 0.02, 0.5, 1.0
+
+
+class _Polled(CallbackGroup):
+    """Subscriptions that no executor waits for: to wake up for every message costs more than to record it."""
+
+    def can_execute(self, entity: Any) -> bool:
+        """Never."""
+        return False
 
 
 class RecorderNode(Node):
@@ -45,37 +56,49 @@ class RecorderNode(Node):
         }
         folder = cfg.bag_folder(self.robot, time.time())
         self.recorder = Recorder(folder, [recorded(t, self.robot) for t in topics], cfg, custom)
-        self.known: set[str] = set()
+        self._taps: dict[str, Subscription[Any]] = {}
+        self._polled = _Polled()
         for topic in topics:
             self._subscribe(topic)
         self._diagnostics = ros_node.publisher(self, DIAGNOSTICS)
+        ros_node.timer(self, POLL_S, self._poll)
         ros_node.timer(self, LOOK_S, self._look)
         ros_node.timer(self, DIAGNOSE_S, self._diagnose)
         self.get_logger().info(f"event=recording bag={folder} topics={len(topics)}")
 
     def close(self) -> None:
-        """Ends the bag."""
+        """Takes what has arrived and ends the bag."""
+        self._poll()
         self.recorder.close()
 
     def _subscribe(self, topic: Topic) -> None:
         name = topic.full_name(self.robot)
-        self.known.add(name)
         offered = ros_qos.profile(topic)
         asked = QoSProfile(
             depth=IMAGE_DEPTH if topic.quality == "image" else DEPTH,
             reliability=offered.reliability,
             durability=offered.durability,
         )
-        callback = functools.partial(self._offer, name)
-        self.create_subscription(ros_qos.message_class(topic), name, callback, asked, raw=True)
+        kind = ros_qos.message_class(topic)
+        self._taps[name] = self.create_subscription(
+            kind, name, lambda _: None, asked, callback_group=self._polled, raw=True
+        )
 
-    def _offer(self, name: str, data: bytes) -> None:
-        self.recorder.offer(name, time.time_ns(), data)
+    def _poll(self) -> None:
+        """Hands over everything that has arrived, in the order in which DDS received it."""
+        found = []
+        for name, tap in self._taps.items():
+            with tap.handle:
+                while (taken := tap.handle.take_message(tap.msg_type, True)) is not None:
+                    data, info = taken
+                    found.append((int(info["received_timestamp"]) or time.time_ns(), name, data))
+        for log_ns, name, data in sorted(found, key=itemgetter(0)):
+            self.recorder.offer(name, log_ns, data)
 
     def _look(self) -> None:
         """Records objects and cameras that came up."""
         for name, types in self.get_topic_names_and_types():
-            topic = None if name in self.known else discovered(name, self.robot)
+            topic = None if name in self._taps else discovered(name, self.robot)
             if topic and topic.type in types:
                 self.recorder.add_topic(recorded(topic, self.robot))
                 self._subscribe(topic)
