@@ -205,8 +205,8 @@ def ros() -> Check:
     if importlib.util.find_spec("rclpy"):
         return Check("ROS 2", Grade.OK, os.environ.get("ROS_DISTRO") or "rclpy is installed")
     places = sorted(pathlib.Path("/opt/ros").glob("*/setup.bash"))
-    fix = f"source {places[-1]}" if places else "https://docs.ros.org/en/jazzy/Installation.html"
-    return Check("ROS 2", Grade.NOTE, "not found; optional, drives real robots", fix)
+    fix = f"source {places[-1]}" if places else "pip install 'sandlot[ros]'"
+    return Check("ROS 2", Grade.NOTE, "not found; optional, for `sandlot up` and real robots", fix)
 
 
 def gpu() -> Check:

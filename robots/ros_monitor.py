@@ -26,7 +26,7 @@ from rclpy.serialization import deserialize_message  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
 
 from sandlot.robots import gate_messages, ros_qos  # noqa: E402
-from sandlot.robots.monitor import Diagnosis, GateLog, TopicStats  # noqa: E402
+from sandlot.robots.monitor import SILENT_S, Diagnosis, GateLog, TopicStats  # noqa: E402
 from sandlot.robots.topics import DIAGNOSTICS, ESTOP, GATE_STATE, Topic  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Monitor:
         self.diagnostics: dict[str, Diagnosis] = {}
         self.lifecycle = dict.fromkeys(lifecycle, "silent")
         self._clients = {n: self.node.create_client(GetState, f"{n}/get_state") for n in lifecycle}
-        self._asked: dict[str, Any] = {}
+        self._asked: dict[str, tuple[Any, float]] = {}
         self._heard: dict[str, _Heard] = {}
         self._decoded: dict[str, Callable[[Any], None]] = {
             GATE_STATE.full_name(namespace): self._hear_gate,
@@ -176,15 +176,19 @@ class Monitor:
 
     def _ask(self) -> None:
         """Asks lifecycle nodes for their states and takes in earlier answers."""
+        now_s = time.monotonic()
         for name, client in self._clients.items():
-            asked = self._asked.pop(name, None)
+            asked, asked_s = self._asked.pop(name, (None, now_s))
             if asked is not None and asked.done() and asked.result() is not None:
                 self.lifecycle[name] = asked.result().current_state.label
+            elif asked is not None and now_s - asked_s < SILENT_S:
+                self._asked[name] = asked, asked_s
+                continue
             elif asked is not None:
                 client.remove_pending_request(asked)
                 self.lifecycle[name] = "silent"
             if client.service_is_ready():
-                self._asked[name] = client.call_async(GetState.Request())
+                self._asked[name] = client.call_async(GetState.Request()), now_s
             else:
                 self.lifecycle[name] = "silent"
 

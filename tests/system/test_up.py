@@ -58,15 +58,13 @@ class Running:
         self.process = subprocess.Popen(
             [*UP, *flags], env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
+        self.seen: list[str] = []
 
     def wait_for(self, words):
-        """Reads the log until a line has all the words; pytest's time limit is the deadline."""
-        seen = []
-        for line in self.process.stderr:
-            seen.append(line)
-            if all(word in line for word in words.split()):
-                return line
-        raise AssertionError(f"'{words}' never came: {''.join(seen[-20:])}")
+        """Reads the log until some line has all the words; pytest's time limit is the deadline."""
+        while not any(all(word in line for word in words.split()) for line in self.seen):
+            self.seen.append(self.process.stderr.readline())
+            assert self.seen[-1], f"'{words}' never came: {''.join(self.seen)}"
 
     def below(self):
         """Every process below it, by what it runs."""
