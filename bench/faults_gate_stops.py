@@ -181,7 +181,7 @@ def _button(rig: GateRig, panel: Peer) -> Inject:
 
 
 def fault_29_lost(injections: int = 100, seed: int = 0) -> Row:
-    """The person's device falls silent: within 20 ms of its time-out, and the period of the gate's ticks."""
+    """The person's device falls silent: within 20 ms of its time-out."""
 
     def unplug(rig: GateRig) -> float:
         rig.present = False
@@ -191,7 +191,7 @@ def fault_29_lost(injections: int = 100, seed: int = 0) -> Row:
         rig.present = True
         return silent_s
 
-    limit_ms = 1e3 * OPERATOR_TIMEOUT_S + OPERATOR_MS + 20.0
+    limit_ms = 1e3 * OPERATOR_TIMEOUT_S + OPERATOR_MS
     name = f"29 device unplugged, time-out {OPERATOR_TIMEOUT_S:g} s"
     with gate_rig(operator_timeout_s=OPERATOR_TIMEOUT_S) as rig:
         rig.present = True

@@ -191,12 +191,15 @@ class GateRig:
         self.joys.publish(Joy(axes=[0.0] * AXES, buttons=[int(b in self.down) for b in Button]))
 
     def call(self, service: str) -> tuple[bool, str]:
-        """Calls `arm` or `stop`."""
-        if not self._services[service].wait_for_service(START_S):
-            raise TimeoutError(f"no service gate/{service}: {self.logged()}")
-        answer = self._services[service].call_async(Trigger.Request())
-        self.until(answer.done, f"{service} is answered")
-        return bool(answer.result().success), str(answer.result().message)
+        """Calls `arm` or `stop`; again when a gate that has just ended or begun does not answer."""
+        client, began_s = self._services[service], time.monotonic()
+        while time.monotonic() < began_s + START_S:
+            if client.wait_for_service(1.0):
+                answer = client.call_async(Trigger.Request())
+                with contextlib.suppress(TimeoutError):
+                    self.until(answer.done, f"{service} is answered", 2.0)
+                    return bool(answer.result().success), str(answer.result().message)
+        raise TimeoutError(f"gate/{service} does not answer: {self.logged()}")
 
     # What the gate says
 
@@ -215,9 +218,15 @@ class GateRig:
         self.measuring = self.commanding = True
         self.until(lambda: self.tools.get_subscription_count() and self.report.cause != "not heard", "is up")
         self.until(lambda: self.poses.get_subscription_count() > 0, "hears actions")
-        self.until(lambda: self.call("arm")[0], "arms", 5.0)
         before = len(self.commands)
-        self.until(lambda: self.report.mode is Mode.ACTIVE and len(self.commands) > before, "moves")
+        self.until(lambda: self._moves(before), "moves")
+
+    def _moves(self, before: int) -> bool:
+        """Whether commands come again; arms it, also when this machine made the commander late meanwhile."""
+        if self.report.mode in (Mode.DISARMED, Mode.STOPPED):
+            self.call("arm")
+            time.sleep(0.01)
+        return self.report.mode is Mode.ACTIVE and len(self.commands) > before
 
     def until(self, condition: Callable[[], Any], what: str, timeout_s: float = START_S) -> float:
         """Seconds until a condition held."""

@@ -249,4 +249,4 @@ def _refusal(state: GateState[Command], now_s: float, cfg: GateConfig) -> str:
 
 
 def _operator_away(state: GateState[Command], now_s: float, cfg: GateConfig) -> bool:
-    return cfg.operator_timeout_s > 0 and now_s - state.operator_s > cfg.operator_timeout_s
+    return cfg.operator_timeout_s > 0 and now_s - state.operator_s >= cfg.operator_timeout_s

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 STATE_PERIOD_S = 0.1
 LOOK_PERIOD_S = 0.5
+IDLE_S = 60.0
+UNNAMED = "_NODE_NAME_UNKNOWN_"
 HISTORY = 5000
 """Ages, delays and periods that the figures are taken over: 100 s of ticks."""
 
@@ -70,6 +72,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         self._samples = {name: deque[float](maxlen=HISTORY) for name in ("command_age", "delay", "period")}
         self._figures: dict[str, str] = {}
         self._pressed, self._operator = Pressed(), Operator()
+        self._unnamed: set[bytes] = set()
         self._wiring, self._armed_since = "", ""
         self._ticked_s = self._tell_s = self._look_s = 0.0
         self._arms_itself = self.params.auto_arm
@@ -82,6 +85,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         self.create_service(Trigger, "~/stop", self._on_stop)
         ros_node.timer(self, self.params.period_s, self._on_tick)
         self._deadline = ros_node.timer(self, self.params.deadline_s, self._on_deadline)
+        self._away = ros_node.timer(self, self.params.operator_timeout_s or IDLE_S, self._on_deadline)
 
     @abc.abstractmethod
     def send(self, command: Command) -> None:
@@ -90,6 +94,10 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
     def forget(self) -> None:
         """Called at every stop: what was asked for before must not move the robot after it."""
         return
+
+    def close(self) -> None:
+        """Called at the end of the process: the driver need not find out by itself."""
+        self._stop("gate ended")
 
     def heard_from(self, commander: bytes) -> None:
         """Something of an action arrived that is not yet an offer."""
@@ -139,10 +147,11 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
             self._publish_state()
 
     def _on_deadline(self) -> None:
-        """Set again by every action: a stop need not wait for the next tick."""
+        """Set again by every action, and by every sign of the operator: a stop waits for no tick."""
         self._apply(gate.pass_time(self.state, time.monotonic(), self.params))
         if self.state.mode is not Mode.ACTIVE:
             self._deadline.cancel()
+            self._away.cancel()
 
     def _on_pause(self, _: Any) -> None:
         self._apply(gate.pause(self.state, time.monotonic(), self.params))
@@ -187,6 +196,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
                 log.warning("event=joy_refused cause=%r", self._operator.refusal)
             return
         self._apply(gate.hear_operator(self.state, now_s, self.params))
+        self._away.reset()
         intent = self._operator.take(now_s)
         if intent.stop and self.state.mode is not Mode.STOPPED:
             self._stop("stop button")
@@ -206,7 +216,13 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         ]
 
     def _look_at_wiring(self) -> None:
-        self._wiring = wiring_fault(self._estop_sources(), self.params.require_estop)
+        sources = self._estop_sources()
+        unnamed = {
+            s.gid for s in sources if UNNAMED in s.node
+        }  # just discovered: the name comes a little later
+        named = [s for s in sources if s.gid not in unnamed - self._unnamed]
+        self._unnamed = unnamed
+        self._wiring = wiring_fault(named, self.params.require_estop)
         if self._wiring and self.state.mode in (Mode.ARMED, Mode.ACTIVE):
             self._stop(self._wiring)
 

@@ -146,6 +146,9 @@ def test_the_estop_stops_and_must_be_released(moving):
         assert moving.hold_after(began_s)[1] == gate.ESTOP_PRESSED
         armed, said = moving.call("arm")
         assert not armed and "release it" in said
+        moving.kill()  # its successor learns of the press as soon as it is there
+        moving.process = moving.start_gate()
+        moving.until(lambda: moving.report.cause == gate.ESTOP_PRESSED, "knows")
         button.publish(Bool(data=False))
         moving.until(lambda: moving.call("arm")[0], "arms after the release", 5.0)
 
@@ -195,6 +198,15 @@ def test_a_second_gate_refuses_and_the_first_goes_on(moving):
     assert len(second.stderr.strip().splitlines()) == 1
     assert moving.process.poll() is None
     moving.go()
+
+
+def test_a_gate_that_is_ended_says_hold(moving):
+    began_s = time.monotonic()
+    moving.process.terminate()
+    assert moving.hold_after(began_s)[1] == "gate ended"
+    assert moving.process.wait(10.0) == 0
+    moving.process = moving.start_gate()
+    moving.until(lambda: moving.report.cause == "started", "is back")
 
 
 def test_a_killed_gate_comes_back_disarmed(moving):
