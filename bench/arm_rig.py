@@ -6,15 +6,16 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from tests.ros_domain import environment
 
 from bench.gate_rig import NAMESPACE, ROOT, Peer
+from sandlot.learners import process
 from sandlot.robots import ros_node
 from sandlot.robots.arm import ros_messages, topics
 from sandlot.robots.gate import Mode
@@ -28,6 +29,7 @@ START_S = 90.0
 STILL_RADPS, FAST_RADPS = 0.02, 0.3
 OPERATOR_TIMEOUT_S = 0.12
 KEPT_S = 5.0
+LEVEL = 20
 MODULES = {
     "driver": ("sandlot.robots.arm.arm_node",),
     "gate": (
@@ -43,6 +45,35 @@ class Speed(NamedTuple):
 
     measured_s: float
     radps: float
+
+
+class Heartbeat:
+    """A thread that goes before all others and notes when even it could not run: the machine stood still."""
+
+    PERIOD_S, STALL_S = 0.005, 0.05
+
+    def __init__(self) -> None:
+        self._stalled_s, self._stop = -np.inf, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        process.take_precedence(LEVEL)
+        last_s = time.monotonic()
+        while not self._stop.wait(self.PERIOD_S):
+            now_s = time.monotonic()
+            if now_s - last_s > self.STALL_S:
+                self._stalled_s = now_s
+            last_s = now_s
+
+    def has_stalled_since(self, at_s: float) -> bool:
+        """Whether it was held up after a moment."""
+        return self._stalled_s > at_s
+
+    def close(self) -> None:
+        """Ends it."""
+        self._stop.set()
+        self._thread.join()
 
 
 class ArmRig:
@@ -63,7 +94,8 @@ class ArmRig:
         self.holds: deque[tuple[float, str]] = deque(maxlen=100)
         self.obeyed_s = self.joy_s = 0.0
         self.report = GateReport(Mode.DISARMED, "not heard", {})
-        self._stamps = StampClock()
+        self._stamps, self._heartbeat = StampClock(), Heartbeat()
+        self.has_stalled_since = self._heartbeat.has_stalled_since
         self._peer = Peer("watcher", int(self.env["ROS_DOMAIN_ID"]))
         node = self._peer.node
         ros_node.subscription(node, topics.JOINT_STATES, self._on_joints)
@@ -94,8 +126,8 @@ class ArmRig:
 
     def start(self, name: str) -> None:
         """Starts a process unless it lives."""
-        process = self.processes.get(name)
-        if process is not None and process.poll() is None:
+        old = self.processes.get(name)
+        if old is not None and old.poll() is None:
             return
         module, *arguments = MODULES[name]
         if "--ros-args" not in arguments:
@@ -136,30 +168,22 @@ class ArmRig:
             return since_s
         return seen[fast[-1] + 1].measured_s if fast[-1] + 1 < len(seen) else np.inf
 
-    def until(self, condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-        """Waits for a condition."""
-        until_s = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > until_s:
-                raise TimeoutError(f"'{what}' did not hold within {timeout_s:g} s: {self.report}")
-            time.sleep(0.005)
-
     def end(self, name: str) -> None:
         """SIGKILL, waited for; whatever it listened to is free again."""
-        process = self.processes[name]
-        process.kill()
-        process.wait()
+        self.processes[name].kill()
+        self.processes[name].wait()
 
     def __enter__(self) -> "ArmRig":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.processes.values():
+        for child in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for process in self.processes.values():
+                child.send_signal(signal.SIGCONT)
+            child.terminate()
+        for child in self.processes.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10.0)
-            process.kill()
+                child.wait(10.0)
+            child.kill()
+        self._heartbeat.close()
         self._peer.close()

@@ -73,11 +73,10 @@ def take_precedence(level: int = 1) -> bool:
     return False
 
 
-def yield_precedence(nice: int = 5) -> None:
-    """Puts this thread, and those it starts, behind ordinary processes: it may take its time."""
+def yield_precedence() -> None:
+    """Makes this thread, and those it starts, ordinary ones again."""
     with contextlib.suppress(OSError, AttributeError):  # not permitted; not Linux
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 @dataclasses.dataclass

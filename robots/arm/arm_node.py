@@ -34,6 +34,8 @@ from sandlot.robots.topics import DIAGNOSTICS, ESTOP
 log = logging.getLogger(__name__)
 
 NAME = "driver"
+PRECEDENCE = 2
+"""Before the actor and the cameras' thread, after the gate."""
 ESTOPPED, STOPPED, INACTIVE = "e-stop", "stop service", "not active"
 
 
@@ -103,6 +105,8 @@ class ArmDriverNode(LifecycleNode):
         """Connects the device; nothing moves. When it cannot be, the node stays unconfigured."""
         try:
             self._device.connect()
+            if self._device.cameras:
+                self._cameras = CameraThread(self, self._device, self._config.camera_hz)
             first = self._device.read(time.monotonic())
         except SandlotError as error:
             self._error = error
@@ -119,8 +123,8 @@ class ArmDriverNode(LifecycleNode):
         self._driver.release(INACTIVE)
         self._hold("activated")
         self._timer = ros_node.timer(self, 1.0 / self._config.state_hz, self._on_tick)
-        if self._device.cameras:
-            self._cameras = CameraThread(self, self._device, self._config.camera_hz)
+        if self._cameras is not None:
+            self._cameras.publishing = True
         log.info("event=active device=%s state_hz=%g", self._config.device, self._config.state_hz)
         return super().on_activate(state)
 
@@ -229,8 +233,8 @@ class ArmDriverNode(LifecycleNode):
         if self._timer is not None:
             self.destroy_timer(self._timer)
         if self._cameras is not None:
-            self._cameras.close()
-        self._timer = self._cameras = None
+            self._cameras.publishing = False
+        self._timer = None
 
     def fail(self, error: Exception) -> None:
         """A callback raised: the node ends, but tells first."""
@@ -243,13 +247,16 @@ class ArmDriverNode(LifecycleNode):
             with contextlib.suppress(SandlotError):  # it may be the device that failed
                 self._device.hold(time.monotonic())
         self._fall_silent()
+        if self._cameras is not None:
+            self._cameras.close()
+            self._cameras = None
         if connected:
             self._device.close()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the driver."""
-    return ros_node.run_node(NAME, ArmDriverNode, argv=argv, precedence=True)
+    return ros_node.run_node(NAME, ArmDriverNode, argv=argv, precedence=PRECEDENCE)
 
 
 if __name__ == "__main__":

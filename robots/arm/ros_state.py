@@ -7,7 +7,7 @@ import time
 import numpy as np
 from rclpy.node import Node
 
-from sandlot.learners.process import yield_precedence
+from sandlot.learners.process import take_precedence, yield_precedence
 from sandlot.robots import ros_node
 from sandlot.robots.arm import ros_messages, topics
 from sandlot.robots.arm.device import ArmDevice, ArmState, OwnCameras
@@ -42,25 +42,37 @@ class StatePublisher:
 
 
 class CameraThread:
-    """Takes and publishes the frames of a device's own cameras, in a thread that commands never wait for."""
+    """Takes and publishes the frames of a device's own cameras, in a thread that commands never wait for.
+
+    It returns from its construction when the first frame was taken: setting up a renderer or a camera may
+    hold up the whole process, which must not happen when the robot moves. It publishes while `publishing`.
+    """
 
     def __init__(self, node: Node, device: ArmDevice, hz: float) -> None:
         self._device, self._period_s = device, 1.0 / hz
         self._out = {c: ros_node.publisher(node, topics.image(c, hz)) for c in device.cameras}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
+        self._ready, self._stop = threading.Event(), threading.Event()
+        self.publishing = False
         self.failure: Exception | None = None
         self.late = 0
         self.published = 0
+        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
         self._thread.start()
+        self._ready.wait()
+        if self.failure is not None:
+            raise self.failure
 
     def _run(self) -> None:
-        yield_precedence()
         try:
+            yield_precedence()  # for the renderer's own threads, which begin with the first frame
+            self._device.frames(time.monotonic())
+            take_precedence()  # below the driver's: the interpreter's lock is not held by one that sleeps
+            self._ready.set()
             self._publish()
         except Exception as error:  # told to the node's own thread, which fails with it
             self.failure = error
         finally:
+            self._ready.set()
             if isinstance(self._device, OwnCameras):
                 self._device.close_frames()
 
@@ -69,7 +81,8 @@ class CameraThread:
         next_s = time.monotonic()
         while not self._stop.wait(max(0.0, next_s - time.monotonic())):
             clocks = read_clocks()
-            for name, frame in self._device.frames(clocks.steady_s).items():
+            frames = self._device.frames(clocks.steady_s) if self.publishing else {}
+            for name, frame in frames.items():
                 stamp_ns = round(clocks.wall_of(frame.stamp_s) * ros_messages.NS)
                 self._out[name].publish(ros_messages.image_message(frame.pixels, name, stamp_ns))
                 self.published += 1
