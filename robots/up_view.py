@@ -75,6 +75,11 @@ def _gate(summary: Mapping[str, Any]) -> RenderableType:
         ("   stops ", LABEL), (str(stops["count"]), BAD if stops["count"] else ""),
     )  # fmt: skip
     causes = [Text(f"  stopped {n} x: {cause}", style=BAD) for cause, n in stops["causes"].items()]
+    causes += [
+        Text(f"  {name}: {node['last_line']}", style=FAIR, no_wrap=True, overflow="ellipsis")
+        for name, node in summary["nodes"].items()
+        if "last_line" in node
+    ]
     if gate["mode"] in {"STOPPED", "DISARMED"}:
         causes.append(Text(f"  to let it move: sandlot gate arm --robot {summary['kind']}", style="cyan"))
     return Group(line, *causes)

@@ -3,6 +3,7 @@
 import ast
 import configparser
 import pathlib
+import runpy
 import shlex
 import sys
 
@@ -140,6 +141,29 @@ def test_supervisor_reads_back_the_words_that_were_meant(tmp_path):
     assert odd["stdout_logfile"].replace("%%", "%") == str(logs / "odd.log")
     assert (odd["autorestart"], driver["autorestart"]) == ("false", "unexpected")
     assert int(odd["priority"]) < int(driver["priority"])
+
+
+def test_the_launch_file_starts_the_processes_of_the_graph(tmp_path, monkeypatch):
+    pytest.importorskip("launch_ros")
+    from launch import LaunchContext
+    from launch.actions import ExecuteProcess
+
+    monkeypatch.chdir(tmp_path)
+    shared = runpy.run_path(str(ROOT / "launch" / "robot.launch.py"))
+    context = LaunchContext()
+    for entity in shared["generate_launch_description"]().entities[:-1]:
+        context.launch_configurations[entity.name] = "arm" if entity.name == "kind" else default_of(entity)
+    context.launch_configurations.update(learner="false", record="true")
+    started = [a for a in shared["processes"](context) if isinstance(a, ExecuteProcess)]
+    assert len(started) == len(names(learner=False, record=True))
+    modules = [
+        [str(part[0].text) for part in action.cmd[:3] if hasattr(part[0], "text")] for action in started
+    ]
+    assert [m[2] for m in modules] == [s.module for s in graph.nodes(up(learner=False, record=True), RUN, 1)]
+
+
+def default_of(argument):
+    return "".join(part.text for part in argument.default_value or ())
 
 
 def test_rclpy_is_imported_by_nodes_and_launch_files_only():

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 START_WITHIN_S = 120.0
+TOLD = ("state", "lifecycle", "mode", "cause", "restarts", "last_line")
 FAILED_EXIT = 1
 
 
@@ -100,28 +101,29 @@ class Up:
     def _over(self) -> bool:
         now_s = time.monotonic()
         states = self.supervisor.states()
-        for name, state in states.items():
-            if state.refused:
-                raise SandlotError(self._refusal(name))
+        for spec in self.specs:
+            if states[spec.name].refused and not spec.once:
+                raise SandlotError(self._refusal(spec))
         if self.up_s is None and (self._is_up(states) or now_s - self.began_s > START_WITHIN_S):
             self.up_s = now_s
             self.monitor.restart_counts()
         learned = "learner" in states and states["learner"].done
         return learned or bool(self.flags.for_s and self.up_s and now_s - self.up_s >= self.flags.for_s)
 
-    def _refusal(self, name: str) -> str:
+    def _refusal(self, spec: graph.NodeSpec) -> str:
         """Why a process was refused, in its own words, and where its parameters are."""
-        files = [str(f) for spec in self.specs if spec.name == name for f in spec.params_files]
-        where = f"; its parameters are in {', '.join(files)}" if files else ""
-        return f"{name} was refused: {self.supervisor.last_line(name)}{where}"
+        where = (
+            f"; its parameters are in {', '.join(map(str, spec.params_files))}" if spec.params_files else ""
+        )
+        return f"{spec.name} was refused: {self.supervisor.last_line(spec.name)}{where}"
 
     def _tell_changes(self, nodes: dict[str, dict[str, Any]]) -> None:
         """One line in the log for whatever is in another state than before."""
         for name, node in nodes.items():
-            words = " ".join(f"{k}={node[k]!r}" for k in ("state", "lifecycle", "mode", "cause") if k in node)
+            words = " ".join(f"{key}={node[key]!r}" for key in TOLD if key in node)
             if self._told.get(name) != words:
                 self._told[name] = words
-                log.info("event=node name=%s %s restarts=%d", name, words, node["restarts"])
+                log.info("event=node name=%s %s", name, words)
 
     def _is_up(self, states: dict[str, ProcessState]) -> bool:
         """Whether all that shall run does and, with an actor, the robot is commanded."""
@@ -165,6 +167,8 @@ class Up:
             found["cause"] = self.monitor.gate.cause
         if spec.node in self.monitor.diagnostics:
             found["says"] = self.monitor.diagnostics[spec.node].text
+        if state.exit_code:  # of its last end, if there was one
+            found["last_line"] = self.supervisor.last_line(spec.name)
         return found
 
     def _learner(self) -> dict[str, Any]:
