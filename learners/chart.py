@@ -15,12 +15,16 @@ TICKS = 5
 
 
 class Series(NamedTuple):
-    """One line: x [n] ascending and y [n]; points that are not finite are left out."""
+    """One line: x [n] ascending and y [n]; points that are not finite are left out.
+
+    `color` is that of the line of this number; its own where it is None. The legend leaves out the nameless.
+    """
 
     name: str
     x: Sequence[float] | np.ndarray
     y: Sequence[float] | np.ndarray
     dashed: bool = False
+    color: int | None = None
 
 
 def line_chart(
@@ -53,12 +57,13 @@ def line_chart(
             for x, y in zip(line.x, line.y, strict=True)
         )
         dash = ' stroke-dasharray="5 4"' if line.dashed else ""
-        color, name = COLORS[i % len(COLORS)], html.escape(line.name)
+        color = COLORS[(i if line.color is None else line.color) % len(COLORS)]
+        name = html.escape(line.name)
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.8"'
             f' stroke-linejoin="round" stroke-linecap="round"{dash}><title>{name}</title></polyline>'
         )
-    return _svg(title, parts + (_legend([s.name for s in lines]) if len(lines) > 1 else []))
+    return _svg(title, parts + (_legend([s.name for s in lines if s.name]) if len(lines) > 1 else []))
 
 
 def thin(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

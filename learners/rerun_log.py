@@ -76,6 +76,11 @@ class RerunLog:
         except queue.Full:
             self.dropped += 1
 
+    def log_recorded(self, wall_s: float, obs: dict[str, Any], action: np.ndarray, reward: float) -> None:
+        """Hands over a step of the past; waits where `log_step` would leave it out."""
+        self._number += 1
+        self._queue.put(Shown(self._number, wall_s, obs, action, reward))
+
     def close(self) -> None:
         """Shows what is queued and ends the thread."""
         while self._thread.is_alive():

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sandlot.learners.errors import ConfigError, StoreError
+from sandlot.learners.errors import ConfigError
 from sandlot.learners.schema import EnvSpec, Flag, Stream
 from sandlot.learners.store import RunStore
 from sandlot.learners.store_read import RunReader
 from sandlot.learners.wire import Batch
+from sandlot.robots.recording.beside import beside
 
 
 class EpisodeSteps(NamedTuple):
@@ -62,28 +63,44 @@ def write_episodes(folder: Path, spec: EnvSpec, episodes: Iterable[EpisodeSteps]
         How many steps were written.
 
     Raises:
-        StoreError: the folder holds a run already.
+        StoreError: the folder exists.
     """
-    with new_store(folder, spec) as store:
+    with beside(folder) as made, RunStore.open(made, spec) as store:
         for episode in episodes:
             store.append([Batch(*episode_batch(episode, store))])
         return store.last_seq
 
 
-def new_store(folder: Path, spec: EnvSpec) -> RunStore:
-    """A run store in a folder that holds none yet."""
-    if (folder / "run.sqlite").exists():
-        raise StoreError(f"'{folder}' holds a run already; name another folder, nothing is written over")
-    return RunStore.open(folder, spec)
-
-
 def episode_batch(episode: EpisodeSteps, store: RunStore) -> tuple[Stream, np.ndarray, np.ndarray]:
     """An episode with the step numbers that come next in its stream."""
+    episode = _gaps_closed(episode)
     steps, finals = episode.steps.copy(), episode.finals.copy()
     first = store.next_step(episode.stream)
     finals["step"] = first + np.searchsorted(episode.steps["step"], finals["step"])
     steps["step"] = first + np.arange(len(steps), dtype=np.uint64)
     return episode.stream, steps, finals
+
+
+def _gaps_closed(episode: EpisodeSteps) -> EpisodeSteps:
+    """Where steps are missing, nothing may be learned across: the one before is aborted, its own final."""
+    gaps = np.flatnonzero(np.diff(episode.steps["step"].astype(np.int64)) != 1)
+    torn = [i for i in gaps if not episode.steps["flags"][i] & Flag.END]
+    if not torn:
+        return episode
+    steps = episode.steps.copy()
+    for i in torn:
+        steps["segment"][i + 1 :] += 1
+    steps["flags"][torn] |= int(Flag.ABORTED | Flag.END)
+    finals = np.concatenate([episode.finals, *(_final_of(steps[i], episode.finals.dtype) for i in torn)])
+    return episode._replace(steps=steps, finals=finals[np.argsort(finals["step"], kind="stable")])
+
+
+def _final_of(step: np.void, dtype: np.dtype) -> np.ndarray:
+    """A step's observation and number as a final [1]."""
+    final = np.zeros(1, dtype)
+    for name in dtype.names or ():
+        final[name] = step[name]
+    return final
 
 
 def cut(
@@ -127,9 +144,7 @@ def _without(episode: EpisodeSteps, position: int, first: int, last: int) -> Epi
     finals = [episode.finals[~np.isin(episode.finals["step"], steps["step"][first : last + 1])]]
     if first > 0 and not steps["flags"][first - 1] & Flag.END:
         steps["flags"][first - 1] |= Flag.END
-        final = np.zeros(1, episode.finals.dtype)
-        for name in final.dtype.names or ():
-            final[name] = steps[name][first]
+        final = _final_of(steps[first], episode.finals.dtype)
         final["step"] = steps["step"][first - 1]
         finals.append(final)
     steps["segment"][last + 1 :] += 1

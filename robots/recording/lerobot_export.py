@@ -5,10 +5,7 @@ Everything is written beside the target and renamed at the end: there is a whole
 
 import io
 import json
-import os
-import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,6 +19,7 @@ from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.schema import EnvSpec
 from sandlot.robots.recording import lerobot_format as fmt
 from sandlot.robots.recording import lerobot_stats as stats
+from sandlot.robots.recording.beside import beside
 from sandlot.robots.recording.episodes import EpisodeSteps
 from sandlot.robots.recording.lerobot_video import VideoWriter
 
@@ -53,7 +51,7 @@ def export(
     Raises:
         StoreError: the folder exists, or there is nothing to write.
     """
-    with _beside(folder) as made:
+    with beside(folder) as made:
         writer = _Writer(spec, made, text or spec.task, images)
         try:
             for episode in episodes:
@@ -65,32 +63,6 @@ def export(
         writer.finish()
         size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     return Exported(writer.episodes, writer.frames, size)
-
-
-@contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `folder` when all went well, and is removed when not."""
-    if folder.exists():
-        raise StoreError(f"'{folder}' exists; name another folder, nothing is written over")
-    made = folder.with_name(f".{folder.name}.part-{os.getpid()}")
-    made.mkdir(parents=True)
-    try:
-        yield made
-        for path in made.rglob("*"):
-            _sync(path)
-        os.rename(made, folder)
-        _sync(folder.parent)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class _Place:

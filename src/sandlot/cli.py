@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("learn a task: one learner and N actors on this machine", "sandlot.commands.train"),
     "eval": ("play seeded episodes with a run's policy and print its success", "sandlot.commands.evaluate"),
     "demos": ("record demonstrations with a task's scripted expert", "sandlot.commands.demos"),
+    "data": ("list, plot, cut, merge, convert and view what was recorded", "sandlot.commands.data"),
     "report": ("write a run's report.html again", "sandlot.commands.report"),
     "export": ("write a run's policy as one file for sandlot.load_policy", "sandlot.commands.export"),
     "learner": ("the learner alone, for actors on other machines", "sandlot.commands.learner"),
