@@ -1,7 +1,7 @@
 """A Franka arm (FR3, Panda) as a device, through franky: Cartesian impedance, so that contact stays gentle.
 
-The controller runs at 1 kHz inside franky; from here only its target moves, gliding to each command within
-one control period. When this process hangs or dies, the arm's own firmware stops it 20 ms later. Tried against
+The controller runs at 1 kHz inside franky; only its target moves from here, gliding to each command within
+one control period. When this process hangs or dies, the arm's firmware stops it 20 ms later. Tried against
 franky-sim, which speaks the arm's protocol; not on an arm.
 """
 

@@ -26,6 +26,7 @@ class FrankaHand:
         self._max_m = float(hand.max_width)
         self.width_m = float(hand.width)
         self._wanted_m = math.nan
+        self._under_way: Any = None  # the future of the order that is being carried out
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="franka-hand", daemon=True)
         self._thread.start()
@@ -54,8 +55,9 @@ class FrankaHand:
 
     def _give(self, width_m: float) -> None:
         """Sends an order in place of the one that is being carried out."""
-        self._hand.stop()
+        if self._under_way is not None and not self._under_way.wait(0.0):
+            self._hand.stop()
         if width_m < GRASP_BELOW_M:
-            self._hand.grasp_async(0.0, self._speed_mps, self._force_n, 0.0, self._max_m)
+            self._under_way = self._hand.grasp_async(0.0, self._speed_mps, self._force_n, 0.0, self._max_m)
         else:
-            self._hand.move_async(width_m, self._speed_mps)
+            self._under_way = self._hand.move_async(width_m, self._speed_mps)
