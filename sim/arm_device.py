@@ -18,7 +18,7 @@ from sandlot.robots.arm.tasks import TASKS
 from sandlot.robots.errors import DeviceError
 from sandlot.sim.arm_envs import IMPEDANCES
 from sandlot.sim.arm_load import load_arm
-from sandlot.sim.arm_model import panda
+from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.arm_physics import ArmPhysics, with_sensors
 from sandlot.sim.randomization import Draw
 from sandlot.sim.render import Renderer
@@ -73,16 +73,19 @@ class SimArmDevice:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.cameras = config.cameras
-        self._arm = load_arm(config.mjcf) if config.mjcf else panda()
-        self.joint_names = tuple(name.rpartition("/")[2] for name in self._arm.joints)
+        self.joint_names = tuple(name.rpartition("/")[2] for name in self._arm().joints)
         self.skipped_s = 0.0
         self._renderer: Renderer | None = None
+
+    def _arm(self) -> ArmModel:
+        """A fresh one: building a world adds to its spec."""
+        return load_arm(self._config.mjcf) if self._config.mjcf else panda()
 
     def connect(self) -> None:
         """Builds the world, the arm at the start of a trial, at rest."""
         task = TASKS[self._config.task]()
         self._rng = np.random.default_rng(self._config.seed)
-        self._physics = ArmPhysics(task.name, task.limits, IMPEDANCES[task.name], self._arm)
+        self._physics = ArmPhysics(task.name, task.limits, IMPEDANCES[task.name], self._arm())
         known = [self._physics.model.camera(i).name for i in range(self._physics.model.ncam)]
         for name in set(self.cameras) - set(known):
             raise ConfigError(f"camera '{name}' does not exist; choose from {', '.join(known)}")

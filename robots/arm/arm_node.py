@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from std_srvs.srv import Trigger
 
@@ -83,6 +84,7 @@ class ArmDriverNode(LifecycleNode):
         self._error: SandlotError | None = None
         self._timer: Timer | None = None
         self._cameras: CameraThread | None = None
+        self._placing: list[Subscription[Any]] = []
         self._state = StatePublisher(self, self._device.joint_names)
         self._diagnostics = ros_node.publisher(self, DIAGNOSTICS)
         ros_node.subscription(self, topics.COMMAND_GRIPPER, self._on_gripper)
@@ -108,14 +110,17 @@ class ArmDriverNode(LifecycleNode):
             if self._device.cameras:
                 self._cameras = CameraThread(self, self._device, self._config.camera_hz)
             first = self._device.read(time.monotonic())
-        except SandlotError as error:
-            self._error = error
+        except Exception as error:  # rclpy would swallow it
             log.error("event=not_connected device=%s cause=%r", self._config.device, str(error))
+            unknown = DeviceError(f"device '{self._config.device}': {error!r}")
+            self._error = error if isinstance(error, SandlotError) else unknown
             return TransitionCallbackReturn.FAILURE
         self._connected, self._width_m = True, first.width_m
         if isinstance(self._device, Placeable):
-            for name in first.objects:
+            self._placing = [
                 ros_node.subscription(self, topics.place(name), partial(self._on_place, self._device, name))
+                for name in first.objects
+            ]
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -247,6 +252,8 @@ class ArmDriverNode(LifecycleNode):
             with contextlib.suppress(SandlotError):  # it may be the device that failed
                 self._device.hold(time.monotonic())
         self._fall_silent()
+        while self._placing:
+            self.destroy_subscription(self._placing.pop())
         if self._cameras is not None:
             self._cameras.close()
             self._cameras = None

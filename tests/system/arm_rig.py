@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from std_srvs.srv import Trigger
 
@@ -89,7 +91,8 @@ class Beside:
 
     def speed(self) -> float:
         """Of the fastest joint, rad/s."""
-        return max(map(abs, self.newest["joint_states"].velocity))
+        joints = self.newest.get("joint_states")
+        return max(map(abs, joints.velocity)) if joints else 0.0
 
     def figures(self) -> dict[str, str]:
         """The driver's next diagnostics by name."""
@@ -122,10 +125,18 @@ class Beside:
 
     def call(self, service: str) -> Any:
         """The answer of a Trigger service of the driver."""
-        client = self.node.create_client(Trigger, f"driver/{service}")
-        assert client.wait_for_service(5.0)
-        future = client.call_async(Trigger.Request())
-        self.until(future.done, service)
+        return self._ask(Trigger, service, Trigger.Request())
+
+    def change_state(self, transition: int) -> bool:
+        """Asks for a lifecycle transition; whether it was made."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return bool(self._ask(ChangeState, "change_state", request).success)
+
+    def _ask(self, kind: Any, service: str, request: Any) -> Any:
+        client = self.node.create_client(kind, f"driver/{service}")
+        assert client.wait_for_service(START_S)
+        future = client.call_async(request)
+        self.until(future.done, service, START_S)
         return future.result()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from lifecycle_msgs.msg import Transition
 from tests.ros_domain import ros_domain  # noqa: F401
 from tests.system.arm_rig import MODULE, STILL_RADPS, Beside, freeze, output, running
 
@@ -97,6 +98,24 @@ def test_state_commands_and_every_way_to_a_hold(tmp_path, beside):
         driver.send_signal(signal.SIGCONT)
         beside.sees_state()
         comes_to_rest(beside)
+        driver.terminate()
+        assert driver.wait(10.0) == 0
+    assert "Traceback" not in output(tmp_path)
+
+
+def test_a_lifecycle_manager_may_start_and_end_it(tmp_path, beside):
+    """Twice over: connected, active, holding and silent, let go; each time as new."""
+    silent = lambda: time.monotonic() - beside.heard_s["joint_states"] > 0.3  # noqa: E731
+    with running(tmp_path, "autostart:=false", "cameras:=['side']", "image_width_px:=64") as driver:
+        for _ in range(2):
+            assert not beside.change_state(Transition.TRANSITION_ACTIVATE)  # not connected yet
+            assert beside.change_state(Transition.TRANSITION_CONFIGURE)
+            assert beside.change_state(Transition.TRANSITION_ACTIVATE)
+            beside.drive(lambda: beside.speed() > 0.3, "motion")
+            assert beside.change_state(Transition.TRANSITION_DEACTIVATE)
+            beside.until(silent, "silence")
+            assert beside.figures()["mode"] == "locked"
+            assert beside.change_state(Transition.TRANSITION_CLEANUP)
         driver.terminate()
         assert driver.wait(10.0) == 0
     assert "Traceback" not in output(tmp_path)
