@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sandlot.robots import rotation
 from sandlot.robots.arm import ros_messages, topics
 from sandlot.robots.arm.spec import ArmReading, Command, Pose
 from sandlot.robots.errors import SensorError
@@ -131,11 +130,6 @@ def pose_numbers(pose: Pose) -> tuple[float, ...]:
 def pose_of(numbers: Sequence[float]) -> Pose:
     """The inverse of `pose_numbers`."""
     return Pose(np.array(numbers[:3], float), np.array(numbers[3:12], float).reshape(3, 3))
-
-
-def as_sent(pose: Pose) -> Pose:
-    """The pose as whoever reads its message finds it: rounding of the quaternion included."""
-    return Pose(np.asarray(pose.position_m, float), rotation.from_quat(rotation.quat(pose.rotation)))
 
 
 def _pose(topic: str, message: Any) -> Pose:

@@ -138,8 +138,7 @@ class RosArm:
         self._require(Mode.ARMED, Mode.ACTIVE)
         if self._paused:
             self._resume()
-        command = advance(self._command, done, self.observe().tool, self._limits)
-        self._command = Command(readings.as_sent(command.pose), command.gripper_open)
+        self._command = advance(self._command, done, self.observe().tool, self._limits)
         ends_s = self._rhythm.begin(time.monotonic())
         self._stamp_ns = self.link.command(self._command)
         self._ages.note(self._samples, time.monotonic())

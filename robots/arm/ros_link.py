@@ -15,6 +15,7 @@ import rclpy  # noqa: E402  after its environment
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
 
+from sandlot.learners.errors import BusyError  # noqa: E402
 from sandlot.robots import ros_node  # noqa: E402
 from sandlot.robots.arm import ros_messages, topics  # noqa: E402
 from sandlot.robots.arm.readings import content  # noqa: E402
@@ -64,6 +65,8 @@ class ArmLink:
         self._operator, self._operator_lock = Operator(), threading.Lock()
         self._closing = threading.Event()
         name = f"/{namespace.strip('/')}"
+        if rclpy.ok():
+            raise BusyError(f"this process is in a ROS graph already; leave it before driving robot {name}")
         rclpy.init(
             args=[NODE, "--ros-args", "-r", f"__ns:={name}"], signal_handler_options=SignalHandlerOptions.NO
         )
