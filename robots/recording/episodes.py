@@ -14,6 +14,8 @@ from sandlot.learners.store_read import RunReader
 from sandlot.learners.wire import Batch
 from sandlot.robots.recording.beside import beside
 
+ENDED = int(Flag.TERMINATED | Flag.TRUNCATED | Flag.ABORTED)
+
 
 class EpisodeSteps(NamedTuple):
     """One episode: steps [n] of `step_dtype` and the finals [m] of its segments, of `obs_dtype`."""
@@ -51,6 +53,9 @@ def grouped(batches: Iterable[tuple[Stream, np.ndarray, np.ndarray]]) -> Iterato
                 yield _joined(stream, parts)
                 parts.clear()
             parts.append((steps, finals[np.isin(finals["step"], steps["step"])]))
+            if steps["flags"][-1] & ENDED:
+                yield _joined(stream, parts)
+                parts.clear()
     yield from (_joined(stream, parts) for stream, parts in open_parts.items() if parts)
 
 

@@ -17,7 +17,7 @@ WORDS = {Source.POLICY: "policy", Source.HUMAN: "person", Source.SCRIPT: "script
 STYLE = (
     ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:1130px;margin:2em auto;"
     "padding:0 1em}h1{font-size:1.3em}h2{font-size:1.05em;margin-top:1.6em}.grid{display:grid;gap:14px;"
-    "grid-template-columns:repeat(auto-fit,minmax(440px,1fr))}svg{width:100%;height:auto}"
+    "grid-template-columns:repeat(auto-fill,minmax(440px,1fr))}svg{width:100%;height:auto}"
     ".key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 1em;opacity:.45}"
 )
 
@@ -84,7 +84,7 @@ def _entries(entries: tuple[Entry, ...], values: np.ndarray, spans: list[Span]) 
 def _chart(entry: Entry, values: np.ndarray, spans: list[Span], dashed: np.ndarray | None = None) -> str:
     """The numbers [n, size] of an entry over the steps, and others in the same colours, dashed."""
     x = np.arange(len(values), dtype=float)
-    axes = "xyz" if entry.size == 3 else [str(i) for i in range(entry.size)]
+    axes = {1: [""], 3: ["x", "y", "z"]}.get(entry.size) or [str(i) for i in range(entry.size)]
     series = [Series(axis, x, y) for axis, y in zip(axes, values.T, strict=True)]
     if dashed is not None:
         series += [Series("", x, y, dashed=True, color=i) for i, y in enumerate(dashed.T)]

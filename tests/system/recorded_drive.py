@@ -1,7 +1,7 @@
-"""Drives the arm through ROS while it is recorded: STORE EPISODES [CAMERA...]; its own steps go to a run store.
+"""Drives the arm through ROS while it is recorded: STORE EPISODES [CAMERA...]; its steps go to a run store.
 
-An expert plays; a person "takes over" in the middle of every second episode, so that segments break. Patient with
-a busy machine: what is tested is that the bag holds the same steps, not how fast they came.
+An expert plays; a person "takes over" in the middle of every second episode, so that segments break. Patient
+with a busy machine: what is tested is that the bag holds the same steps, not how fast they came.
 """
 
 import pathlib
@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+
 from sandlot.learners.errors import NotReadyError
 from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
 from sandlot.learners.schema import Source, Stream
