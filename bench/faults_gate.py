@@ -27,7 +27,7 @@ from bench.faults_gate_stops import (
     note_wrong,
     silence,
 )
-from bench.gate_rig import GateRig, gate_rig
+from bench.gate_rig import LATE_S, GateRig, gate_rig
 from bench.transport_rig import row
 from sandlot.robots import gate, rotation
 from sandlot.robots.arm.gate_limits import ArmCommand, offered
@@ -52,8 +52,6 @@ __all__ = [
 
 Row = dict[str, Any]
 REFUSE_S = 2.0
-LATE_S = 0.13
-"""A commander that was this late may have been stopped with good reason."""
 HOUR_S = 3600.0
 BAD = (np.nan, np.inf, -np.inf, 1e20, -1e20, 1e308, 5e-324)
 

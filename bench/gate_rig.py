@@ -25,7 +25,7 @@ from sandlot.learners import process
 from sandlot.robots import ros_node
 from sandlot.robots.arm import ros_messages, topics
 from sandlot.robots.arm.spec import DOWN, Pose
-from sandlot.robots.gate import Mode
+from sandlot.robots.gate import NO_ACTION, Mode
 from sandlot.robots.gate_messages import GateReport, read_state
 from sandlot.robots.teleop.mapping import AXES, Button
 from sandlot.robots.topics import GATE_STATE, JOY
@@ -39,7 +39,9 @@ from std_srvs.srv import Trigger  # isort: skip
 ROOT = pathlib.Path(__file__).parents[1]
 NAMESPACE = "/arm"
 GATE = ("-m", "sandlot.robots.arm.gate_node")
-START_S = 30.0
+START_S = 90.0
+LATE_S = 0.13
+"""A commander that was this late may have been stopped with good reason: the machine was too busy."""
 TOOL = Pose(np.array([0.5, 0.0, 0.2]), DOWN.copy())
 
 
@@ -245,6 +247,10 @@ class GateRig:
     def logged(self) -> str:
         """The end of what the gate wrote."""
         return pathlib.Path(self.log.name).read_text()[-600:]
+
+    def stopped_itself(self, cause: str) -> bool:
+        """Whether the last stop is only this rig's: its commander came too late just before."""
+        return cause == NO_ACTION and self.gap_s(time.monotonic() - 3.0) >= LATE_S
 
     @contextlib.contextmanager
     def stranger(self, name: str) -> Iterator[Peer]:
