@@ -26,6 +26,8 @@ SPEED = 5.0
 """What was not sent for so long must be sent in a fifth of the time."""
 RECONNECT_S = 2.0
 """To make a connection again and to greet the learner may take this long, however short the partition was."""
+LATE_S = 120.0
+"""Steps that come later than they must are late; beyond this they count as lost."""
 GROWN_MB = 40.0
 """May be held in memory meanwhile, of all actors: their windows, not what they spool."""
 
@@ -124,7 +126,7 @@ def partitions(duration_s: float, injections: int, seed: int, *, actors: int = 2
                     actor.heal()
                     too_much = spooled_bytes > actor.options.spool_bytes
                     violations += (actor.refused > before) != too_much  # refused aloud, and only then
-                took_s = caught_up_s(made, server, 3 * bar_s)
+                took_s = caught_up_s(made, server, bar_s + LATE_S)
                 violations += sum(s > bar_s for s in took_s)
                 healed_ms += [1e3 * s for s in took_s]
         violations += damage(store.folder, {actor.stream: actor.sent for actor in made})
