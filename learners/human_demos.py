@@ -29,7 +29,7 @@ class Person(Protocol):
     quit: bool
 
     def wait_for_person(self) -> bool:
-        """Returns True once they drive, False once they end the recording."""
+        """True once they take the robot anew, False once they end the recording."""
         ...
 
 
@@ -49,9 +49,10 @@ def record_human(env: envs.Env, config: DemosConfig) -> Iterator[Demo]:
     stage, say = Stage(env, config.task), Complaint()
     kept = step = attempts = 0
     while kept < config.episodes:
-        log.info("event=demo_waits_for_person episode=%d of=%d", kept + 1, config.episodes)
         try:
-            trial = stage.play(config.seed + attempts)
+            stage.reset(config.seed + attempts)
+            log.info("event=demo_waits_for_person episode=%d of=%d", kept + 1, config.episodes)
+            trial = stage.play()
         except NotReadyError as error:  # thrown away, or the robot is stopped: the same scene again
             stage.take()
             say(error, time.monotonic())
@@ -79,12 +80,15 @@ class Stage:
         note = self._robot.note if self._robot else None
         self._recorder = EpisodeRecorder(self._spec, capacity=self._spec.max_episode_steps + 2, on_step=note)
 
-    def play(self, seed: int) -> Trial | None:
+    def reset(self, seed: int) -> None:
+        """Prepares a scene, and holds."""
+        self._env.reset(seed=seed)
+        self._pause()
+
+    def play(self) -> Trial | None:
         """One episode under the person's hand; None when they ended the recording instead."""
         hold = np.zeros(self._spec.action_size, np.float32)  # what is done while they let go
         try:
-            self._env.reset(seed=seed)
-            self._pause()
             if not self.person.wait_for_person():
                 return None
             obs = self._env.step(hold)[0]  # they may have put things elsewhere since the reset

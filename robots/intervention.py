@@ -113,10 +113,12 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         return obs, float(reward), terminated, truncated, info
 
     def wait_for_person(self) -> bool:
-        """True once the person drives, False once they end the recording; other presses are void."""
-        while not (self.drives or self.quit):
+        """True once the person takes the robot anew, False once they quit; other presses are void."""
+        let_go = not self.drives
+        while not (self.quit or (let_go and self.drives)):
             time.sleep(POLL_S)
             self.listen()
+            let_go = let_go or not self.drives
         self._events.clear()
         return not self.quit
 

@@ -194,6 +194,15 @@ def test_waiting_for_a_person_forgets_what_was_pressed_meanwhile(monkeypatch):
     assert not terminated and not truncated
 
 
+def test_whoever_still_drives_has_to_let_go_first(monkeypatch):
+    bench, env = rig()
+    bench.joy(Button.TAKE_OVER)
+    env.listen()
+    presses = iter([(Button.TAKE_OVER,), (), (), (Button.TAKE_OVER,)])
+    monkeypatch.setattr("sandlot.robots.intervention.time.sleep", lambda s: bench.joy(*next(presses)))
+    assert env.wait_for_person() and next(presses, None) is None
+
+
 def test_a_person_who_quits_is_not_waited_for():
     bench, env = rig()
     bench.joy(Button.QUIT)
