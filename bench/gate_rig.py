@@ -1,9 +1,7 @@
 """A real gate process, and around it, in this process, everybody it talks to: driver, commander, person.
 
-with GateRig(folder, task="arm_pick") as rig:
-    rig.go()            # armed, commanded, moving
-    rig.commanding = False
-    rig.until_hold()
+with gate_rig(task="arm_pick") as rig:
+    rig.go()  # armed, commanded, moving
 """
 
 import contextlib
