@@ -59,6 +59,7 @@ class _Heard:
         fields = self.message.get_fields_and_field_types()
         self.stamped = next(iter(fields.values()), "") == "std_msgs/Header"
         self.stats = TopicStats(type_name)
+        self.total = 0
         self.subscription = node.create_subscription(
             self.message, name, lambda _: None, _profile(node, name), callback_group=group, raw=True
         )
@@ -72,6 +73,7 @@ class _Heard:
                 arrived_s = info["received_timestamp"] * 1e-9
                 self.stats.add(arrived_s, arrived_s - stamp_s(raw) if self.stamped else None)
                 found.append(raw)
+        self.total += len(found)
         return found
 
 
@@ -110,12 +112,12 @@ class Monitor:
             return {n: h.stats.summary(now_s) for n, h in sorted(self._heard.items()) if h.stats.count}
 
     def count(self, topic: str) -> int:
-        """How many messages came on a topic."""
+        """How many messages ever came on a topic."""
         with self._lock:
-            return self._heard[topic].stats.count if topic in self._heard else 0
+            return self._heard[topic].total if topic in self._heard else 0
 
     def restart_counts(self) -> None:
-        """Forgets rates and ages: what counts begins now."""
+        """Forgets rates and ages, which begin now; what was counted in all stays."""
         with self._lock:
             for heard in self._heard.values():
                 heard.stats = TopicStats(heard.stats.type)
