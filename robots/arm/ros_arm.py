@@ -108,12 +108,8 @@ class RosArm:
 
     def reset(self, scene: ArmScene, rng: np.random.Generator) -> None:
         """Brings the arm to the scene's start, through the gate, and the objects to where it says."""
-        new = self._link is None
-        self.pause()
         self._known = {name: scene.objects[name] for name in self._known}
-        self._until_ready(FOUND_S if new else READY_S)
-        self._look()
-        self._rebase(self.observe().width_m > MAX_WIDTH_M / 2)
+        self.settle()
         for _ in range(HOMING_STEPS):
             action = homeward(self.observe(), scene, self._limits)
             if action is None:
@@ -130,6 +126,14 @@ class RosArm:
             self._bring(name, scene.objects[name])
         self._until_ready(READY_S)
         self._rebase(scene.gripper_open)
+
+    def settle(self) -> None:
+        """Waits for gate and sources and takes the arm as it is: held, observed, its command where it is."""
+        new = self._link is None
+        self.pause()
+        self._until_ready(FOUND_S if new else READY_S)
+        self._look()
+        self._rebase(self.observe().width_m > MAX_WIDTH_M / 2)
 
     def act(self, action: np.ndarray) -> np.ndarray:
         """Publishes the action's command and returns at the end of its control period, as executed."""
