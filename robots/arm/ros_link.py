@@ -123,9 +123,10 @@ class ArmLink:
             return self._operator.take(now_s)
 
     def close(self) -> None:
-        """Leaves the graph; may be called twice."""
+        """Says that no command will come any more and leaves the graph; may be called twice."""
         if self._closing.is_set():
             return
+        self.pause()
         self._closing.set()
         atexit.unregister(self.close)
         self._thread.join()
