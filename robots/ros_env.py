@@ -31,3 +31,14 @@ def require() -> None:
             f"ROS 2 cannot be loaded ({error}); install it with: pip install 'sandlot[ros]', or source "
             "/opt/ros/<distribution>/setup.bash"
         ) from error
+
+
+def prepare_control(environ: MutableMapping[str, str] = os.environ) -> None:
+    """For gate and driver: no shared memory, so that a process killed elsewhere cannot make them wait.
+
+    A profile of the user's own stays.
+    """
+    folder = resources.files("sandlot") / "config" / "dds"
+    if environ.get(PROFILE) in {None, str(folder / "fastdds.xml")}:
+        environ[PROFILE] = str(folder / "control.xml")
+    prepare(environ)

@@ -52,6 +52,7 @@ def run_node(
     *,
     argv: Sequence[str] | None = None,
     precedence: int = 0,
+    control: bool = False,
 ) -> int:
     """Runs one node until SIGTERM or Ctrl-C and returns its exit code.
 
@@ -62,7 +63,10 @@ def run_node(
         argv: ROS arguments; those of this process when None.
         precedence: unless 0 it has a deadline: its threads go before those of ordinary processes, and of
             nodes with a lower number.
+        control: it must never wait for another process, and sends nothing large: no shared memory.
     """
+    if control:
+        ros_env.prepare_control()
     process.die_with_parent()
     stop = process.stop_on_signals()
     if precedence:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
@@ -35,6 +36,8 @@ from sandlot.robots.topics import DIAGNOSTICS, ESTOP
 log = logging.getLogger(__name__)
 
 NAME = "driver"
+TOLD = Duration(seconds=0.3)
+"""How long a node that failed waits until its last words are heard."""
 PRECEDENCE = 2
 """Before the actor and the cameras' thread, after the gate."""
 ESTOPPED, STOPPED, INACTIVE = "e-stop", "stop service", "not active"
@@ -241,16 +244,21 @@ class ArmDriverNode(LifecycleNode):
             self._cameras.publishing = False
         self._timer = None
 
+    def _hold_if_it_listens(self) -> None:
+        if self._connected:
+            with contextlib.suppress(SandlotError):  # it may be the device that failed
+                self._device.hold(time.monotonic())
+
     def fail(self, error: Exception) -> None:
-        """A callback raised: the node ends, but tells first."""
+        """A callback raised: the node ends, but holds and tells first."""
+        self._hold_if_it_listens()
         self._tell(ERROR, f"failed: {error}", {"mode": "failed", "cause": str(error)})
+        self._diagnostics.wait_for_all_acked(TOLD)
 
     def close(self) -> None:
         """Holds, if the device still listens, and lets go of it."""
+        self._hold_if_it_listens()
         connected, self._connected = self._connected, False
-        if connected:
-            with contextlib.suppress(SandlotError):  # it may be the device that failed
-                self._device.hold(time.monotonic())
         self._fall_silent()
         while self._placing:
             self.destroy_subscription(self._placing.pop())
@@ -262,8 +270,10 @@ class ArmDriverNode(LifecycleNode):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the driver."""
-    return ros_node.run_node(NAME, ArmDriverNode, argv=argv, precedence=PRECEDENCE)
+    """Runs the driver; frames of its own cameras need shared memory, all else does without."""
+    words = sys.argv[1:] if argv is None else argv
+    frames = any(w.startswith("cameras:=") and w != "cameras:=[]" for w in words)
+    return ros_node.run_node(NAME, ArmDriverNode, argv=argv, precedence=PRECEDENCE, control=not frames)
 
 
 if __name__ == "__main__":

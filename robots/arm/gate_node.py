@@ -110,7 +110,7 @@ def wish_from(message: Any, commander: bytes, age_s: float, width_m: float | Non
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the gate."""
-    return ros_node.run_node("gate", ArmGateNode, argv=argv, precedence=PRECEDENCE)
+    return ros_node.run_node("gate", ArmGateNode, argv=argv, precedence=PRECEDENCE, control=True)
 
 
 if __name__ == "__main__":

@@ -152,9 +152,9 @@ def test_a_device_that_fails_is_told_held_and_ends_the_node(tmp_path, beside, mo
     with running(tmp_path, module="tests.system.failing_driver") as driver:
         assert beside.figures()["mode"] == "holding"
         (tmp_path / "fail").touch()
-        assert driver.wait(10.0) == 1
         told = lambda: "failed: sim arm" in beside.newest["/diagnostics"].status[0].message  # noqa: E731
         beside.until(told, "diagnostics that tell")
+        assert driver.wait(10.0) == 1
     assert "sandlot driver: sim arm: the cable is out; plug it in and start again" in output(tmp_path)
     assert "held at the end" in output(tmp_path)
     assert "Traceback" not in output(tmp_path)
