@@ -13,6 +13,7 @@ from sandlot.learners.rerun_log import RerunLog
 from sandlot.learners.schema import Flag, Source
 from sandlot.robots.recording import episodes as eps
 from sandlot.robots.recording.bag import Bag
+from sandlot.robots.recording.errors import needs
 from sandlot.robots.recording.plot import page
 from sandlot.robots.recording.source import (
     Asked,
@@ -156,7 +157,8 @@ def to_run(folder: str, asked: Asked, out: str, kind: str) -> Row:
 
 def export(folder: str, asked: Asked, out: str, text: str, images: Images) -> Row:
     """Writes a LeRobot data set."""
-    from sandlot.robots.recording import lerobot_export  # noqa: PLC0415  (an extra)
+    with needs("data", "exporting a LeRobot data set"):
+        from sandlot.robots.recording import lerobot_export  # noqa: PLC0415  (an extra)
 
     source = open_folder(folder, asked)
     done = lerobot_export.export(source.spec, source.read(), Path(out), text=text, images=images)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from rosbags.typesys import Stores, get_typestore
 
 from sandlot.learners.errors import StoreError
 from sandlot.robots.recording.bag_metadata import (
@@ -22,7 +21,7 @@ from sandlot.robots.recording.bag_metadata import (
     read_metadata,
     write_metadata,
 )
-from sandlot.robots.recording.errors import BagError
+from sandlot.robots.recording.errors import BagError, needs
 from sandlot.robots.recording.mcap_read import McapReader, Message, repair
 from sandlot.robots.recording.mcap_write import McapWriter
 
@@ -61,7 +60,7 @@ class BagWriter:
         """
         self.folder, self.topics, self._custom = folder, list(topics), dict(custom)
         self._split_bytes, self._compression = split_bytes, compression
-        self._types = get_typestore(Stores.ROS2_KILTED)
+        self._types = typestore()
         self._files: list[dict[str, Any]] = []
         self.counts: Counter[str] = Counter()
         try:
@@ -178,7 +177,7 @@ class Bag:
         done = [repair(path) for path in self.files]
         if not any(done) and self._known:
             return False
-        store = get_typestore(Stores.ROS2_KILTED)
+        store = typestore()
         info, lines = self.info(), []
         for path in self.files:
             reader = McapReader(path)
@@ -198,9 +197,17 @@ class Bag:
         return True
 
 
+def typestore() -> Any:
+    """The message types of ROS 2, without ROS."""
+    with needs("data", "reading and writing bags"):
+        from rosbags.typesys import Stores, get_typestore  # noqa: PLC0415  (an extra)
+
+        return get_typestore(Stores.ROS2_KILTED)
+
+
 def decoder() -> Callable[[Message], Any]:
     """A function from a recorded message to an object with its fields."""
-    store = get_typestore(Stores.ROS2_KILTED)
+    store = typestore()
 
     def decode(message: Message) -> Any:
         if message.type not in store.fielddefs:

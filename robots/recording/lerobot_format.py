@@ -15,6 +15,7 @@ from sandlot.learners.schema import Entry, EnvSpec, Flag
 from sandlot.robots.recording.errors import DatasetError
 
 VERSION = "v3.0"
+MOST_NAMES = 4
 CHUNK_FILES, DATA_MB, VIDEO_MB = 1000, 100, 200
 INFO, STATS, TASKS = "meta/info.json", "meta/stats.json", "meta/tasks.parquet"
 OURS, FINALS = "meta/sandlot/spec.json", "meta/sandlot/finals.parquet"
@@ -129,7 +130,9 @@ def check_same_robot(spec: EnvSpec, found: dict[str, Any]) -> None:
         if name not in theirs:
             raise _other(spec, name, "missing", _shown(mine))
         if not _fits(mine, theirs[name]):
-            raise _other(spec, name, _shown(theirs[name]), _shown(mine))
+            raise _other(
+                spec, name, *(_shown(*pair) for pair in ((theirs[name], mine), (mine, theirs[name])))
+            )
     if int(found["fps"]) != fps(spec):
         raise _other(spec, "fps", found["fps"], fps(spec))
 
@@ -144,9 +147,15 @@ def _fits(mine: dict[str, Any], theirs: dict[str, Any]) -> bool:
     return floating and list(theirs["shape"]) == mine["shape"] and same_names
 
 
-def _shown(feature: dict[str, Any]) -> str:
-    listed = feature.get("names")
-    return f"{feature['dtype']}{list(feature['shape'])} {listed if isinstance(listed, list) else ''}".strip()
+def _shown(feature: dict[str, Any], other: dict[str, Any] | None = None) -> str:
+    """A feature's type and shape, and the first of its names that another has not got."""
+    size = f"{feature['dtype']}{list(feature['shape'])}"
+    mine, theirs = feature.get("names"), (other or {}).get("names")
+    if not isinstance(mine, list) or not isinstance(theirs, list):
+        return size
+    own = [str(name) for name in mine if name not in theirs]
+    more = ", ..." if len(own) > MOST_NAMES else ""
+    return f"{size} with {', '.join(own[:MOST_NAMES])}{more}" if own else size
 
 
 def _other(spec: EnvSpec, name: str, theirs: object, mine: object) -> DatasetError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from sandlot.robots.recording import mcap_format as fmt
-from sandlot.robots.recording.errors import BagError
+from sandlot.robots.recording.errors import BagError, needs
 
 MAX_RECORD_BYTES = 1 << 31
 
@@ -178,6 +178,9 @@ def decompress(packed: bytes, compression: str) -> bytes:
     """A chunk's records; RuntimeError when they cannot be had."""
     if not compression:
         return packed
+    if compression in ("lz4", "zstd"):
+        with needs("data", f"a bag compressed with {compression}"):
+            importlib.import_module("lz4.frame" if compression == "lz4" else "backports.zstd")
     if compression == "lz4":
         return bytes(importlib.import_module("lz4.frame").decompress(packed))
     if compression == "zstd":

@@ -12,6 +12,7 @@ from sandlot.learners.store_file import FILE
 from sandlot.learners.store_read import RunReader
 from sandlot.robots.recording.bag import Bag
 from sandlot.robots.recording.episodes import EpisodeSteps, read_episodes
+from sandlot.robots.recording.errors import needs
 from sandlot.robots.recording.lerobot_format import INFO
 
 
@@ -64,7 +65,8 @@ def open_folder(folder: Path | str, asked: Asked = Asked()) -> Episodes:  # noqa
         reader = RunReader(path)
         return Episodes("run", path, reader.spec, lambda: read_episodes(reader))
     if (path / INFO).exists():
-        from sandlot.robots.recording.lerobot_import import LeRobotReader  # noqa: PLC0415  (an extra)
+        with needs("data", f"data set '{path}'"):
+            from sandlot.robots.recording.lerobot_import import LeRobotReader  # noqa: PLC0415  (an extra)
 
         dataset, spec = LeRobotReader(path), asked.spec()
         shown = spec or dataset.spec
@@ -88,12 +90,8 @@ def found(folder: Path | str) -> Path:
 
 
 def _open_bag(path: Path, asked: Asked) -> Episodes:
-    try:
+    with needs("ros", f"making steps of bag '{path}'"):
         from sandlot.robots.recording.steps import BagSteps  # noqa: PLC0415  (needs ROS messages)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"bag '{path}': making steps of it needs {error.name}: pip install 'sandlot[ros]'"
-        ) from error
     steps = BagSteps(Bag(path), asked.task, asked.cameras)
 
     def notes() -> list[str]:

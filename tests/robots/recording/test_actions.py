@@ -154,3 +154,15 @@ def test_the_command_ends_with_its_exit_code(run):
     assert cli.run(["data", "info", run, "--json"]) == 0
     assert cli.run(["data", "nonsense"]) == 2
     assert cli.run(["data", "list", "/nowhere"]) == 2
+
+
+def test_what_is_not_installed_is_named_with_its_extra(run, tmp_path, monkeypatch):
+    import sys
+
+    from sandlot.robots import recording
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delattr(recording, "lerobot_export", raising=False)
+    monkeypatch.delitem(sys.modules, "sandlot.robots.recording.lerobot_export", raising=False)
+    with pytest.raises(ConfigError, match=r"needs the package 'pyarrow'.*pip install 'sandlot\[data\]'"):
+        actions.export(run, NOTHING, str(tmp_path / "set"), "", "png")

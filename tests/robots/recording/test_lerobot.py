@@ -130,7 +130,7 @@ def test_a_failed_export_leaves_nothing(tmp_path):
     [
         (
             {"state": (Entry("position", 3), Entry("angle", 1))},
-            "feature 'observation.state' is .*'width'.*'angle'",
+            r"feature 'observation.state' is float32\[4\] with width, wanted is float32\[4\] with angle",
         ),
         ({"action": (Entry("delta", 2),)}, r"feature 'action' is float32\[3\].*wanted is float32\[2\]"),
         ({"images": {"wrist": (16, 24, 3)}}, "feature 'observation.images.wrist' is missing"),
