@@ -132,7 +132,10 @@ def evaluate(policy: ActingPolicy | pathlib.Path, config: EvalConfig, *, progres
     else:
         stream = _play_here(_load(policy), config, range(config.episodes))
     played: list[Played] = []
-    with contextlib.closing(stream), _progress(config.episodes, shown=progress) as show:
+    with (
+        contextlib.closing(stream),
+        _progress(config.episodes, shown=progress, live=config.env.robot == "sim") as show,
+    ):
         for episode in stream:
             played.append(episode)
             show(episode)
@@ -233,17 +236,20 @@ def _load(policy: ActingPolicy | pathlib.Path) -> ActingPolicy:
 
 
 @contextlib.contextmanager
-def _progress(total: int, *, shown: bool) -> Iterator[Callable[[Played], None]]:
-    """A progress bar on stderr with the successes so far; yields what to call per episode."""
+def _progress(total: int, *, shown: bool, live: bool) -> Iterator[Callable[[Played], None]]:
+    """A progress bar on stderr with the successes so far; yields what to call per episode.
+
+    One that is not `live` is drawn between episodes only: no thread disturbs a robot's control loop.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=not shown, auto_refresh=live) as bar:
         task, wins = bar.add_task("playing", total=total), 0
 
         def advance(episode: Played) -> None:
             nonlocal wins
             wins += bool(episode.success)
             text = "playing" if episode.success is None else f"playing  {wins} successes"
-            bar.update(task, advance=1, description=text)
+            bar.update(task, advance=1, description=text, refresh=not live)
 
         yield advance
 

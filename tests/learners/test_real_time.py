@@ -1,4 +1,4 @@
-"""The actor and a robot that moves by itself: when it is told to hold, and what happens while it cannot go on."""
+"""The actor and a robot that moves by itself: when it is told to hold, what happens while it cannot go on."""
 
 import threading
 
