@@ -19,6 +19,8 @@ class Gate:
 
         rclpy.init(args=["--ros-args", "-r", "__ns:=/arm"])
         self.rclpy, self.node, self.messages = rclpy, rclpy.create_node("test_gate"), ros_messages
+        self.executor = ros_node.SingleThreadedExecutor()
+        self.executor.add_node(self.node)
         self.out = ros_node.publisher(self.node, topics.COMMAND_POSE)
         self.tool = self.speeds = None
         ros_node.subscription(self.node, topics.TOOL_POSE, self._on_tool)
@@ -34,12 +36,13 @@ class Gate:
         end_s = time.monotonic() + WITHIN_S
         while time.monotonic() < end_s:
             each()
-            self.rclpy.spin_once(self.node, timeout_sec=0.01)
+            self.executor.spin_once(timeout_sec=0.01)
             if (not complete or (self.tool is not None and self.speeds is not None)) and condition():
                 return
         raise AssertionError(f"not within {WITHIN_S} s: tool {self.tool}, speeds {self.speeds}")
 
     def close(self):
+        self.executor.shutdown()
         self.node.destroy_node()
         self.rclpy.try_shutdown()
 

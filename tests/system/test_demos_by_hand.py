@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 
+from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.learners.schema import Flag, Source
 from sandlot.learners.store import RunReader
 
@@ -30,7 +32,12 @@ class Stage:
     def start(self, name, *arguments):
         with (self.folder / f"{name}.log").open("w") as log, (self.folder / f"{name}.out").open("w") as out:
             process = subprocess.Popen(
-                [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=out, stderr=log, text=True
+                [sys.executable, *arguments],
+                env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=log,
+                text=True,
             )
         self.stack.callback(end, process)
         return process

@@ -3,6 +3,7 @@
 When the driver itself is killed the servos stop by themselves.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 from tests.system.driver_rig import STILL_RADPS, WITHIN_S, Gate
 
+from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.robots.dynamixel import registers as reg
 from sandlot.robots.dynamixel.emulator import Emulator
 
@@ -42,7 +44,7 @@ def gate(ros_domain):  # noqa: F811
 @pytest.fixture
 def driver(bus, ros_domain, tmp_path):  # noqa: F811
     """Starts the driver node on the emulated bus; its log is in `driver.log`."""
-    started = []
+    started, env = [], {**ros_domain, PARENT_VARIABLE: str(os.getpid())}
     settings = (f"port:={bus.port}", "reply_s:=0.1", "watchdog_s:=0.4")
     argv = [sys.executable, "-m", "sandlot.robots.arm.arm_node", "--ros-args", "-r", "__ns:=/arm"]
     argv += ["--params-file", str(ROOT / "config" / "arm_dynamixel.yaml")]
@@ -50,7 +52,7 @@ def driver(bus, ros_domain, tmp_path):  # noqa: F811
 
     def start():
         with (tmp_path / "driver.log").open("ab") as out:
-            started.append(subprocess.Popen(argv, env=ros_domain, stdout=out, stderr=out))
+            started.append(subprocess.Popen(argv, env=env, stdout=out, stderr=out))
         return started[-1]
 
     yield start

@@ -12,6 +12,7 @@ import time
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 
+from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.robots.teleop.mapping import TIMEOUT_S, Button, Operator
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -29,6 +30,8 @@ class Listener:
 
         rclpy.init(args=["--ros-args", "-r", "__ns:=/arm"])
         self.rclpy, self.node = rclpy, rclpy.create_node("listener")
+        self.executor = ros_node.SingleThreadedExecutor()
+        self.executor.add_node(self.node)
         self.operator, self.heard, self.message = Operator(), 0, None
         from sandlot.robots.topics import JOY
 
@@ -42,7 +45,7 @@ class Listener:
         """Spins until the condition holds for what the person wants now; returns that."""
         end_s = time.monotonic() + WITHIN_S
         while time.monotonic() < end_s:
-            self.rclpy.spin_once(self.node, timeout_sec=0.02)
+            self.executor.spin_once(timeout_sec=0.02)
             intent = self.operator.take(time.monotonic())
             if condition(intent):
                 return intent
@@ -52,7 +55,7 @@ class Listener:
         """What the person wanted at each moment of a span of time."""
         end_s, intents = time.monotonic() + seconds, []
         while time.monotonic() < end_s:
-            self.rclpy.spin_once(self.node, timeout_sec=0.02)
+            self.executor.spin_once(timeout_sec=0.02)
             intents.append(self.operator.take(time.monotonic()))
         return intents
 
@@ -62,6 +65,7 @@ def listener(ros_domain):  # noqa: F811
     pytest.importorskip("rclpy")
     found = Listener()
     yield found
+    found.executor.shutdown()
     found.node.destroy_node()
     found.rclpy.try_shutdown()
 
@@ -69,7 +73,12 @@ def listener(ros_domain):  # noqa: F811
 def joy_node(env, script, *parameters, **streams):
     settings = [part for p in parameters for part in ("-p", p)]
     argv = [sys.executable, *script, "--ros-args", "-r", "__ns:=/arm", *settings]
-    return subprocess.Popen(argv, env={**env, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}, text=True, **streams)
+    return subprocess.Popen(
+        argv,
+        env={**env, PARENT_VARIABLE: str(os.getpid()), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+        text=True,
+        **streams,
+    )
 
 
 NODE = ("-m", "sandlot.robots.teleop.joy_node")

@@ -1,5 +1,6 @@
 """The arm's driver in front of somebody else's Cartesian controller, all over real DDS."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 from tests.system.driver_rig import STILL_RADPS, WITHIN_S, Gate
 
+from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.robots.arm.spec import Pose
 from sandlot.robots.errors import DeviceError
 from sandlot.robots.topics import Topic
@@ -30,7 +32,7 @@ def start(ros_domain, tmp_path):  # noqa: F811
     def run(module, *parameters, namespace="/arm"):
         argv = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}"]
         argv += [part for p in parameters for part in ("-p", p)]
-        env = {**ros_domain, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+        env = {**ros_domain, PARENT_VARIABLE: str(os.getpid()), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
         started.append(subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
