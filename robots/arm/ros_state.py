@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 
-import numpy as np
 from rclpy.node import Node
 
 from sandlot.learners.process import take_precedence, yield_precedence
@@ -28,13 +27,12 @@ class StatePublisher:
         self._objects: dict[str, ros_node.Publisher] = {}
 
     def publish(self, state: ArmState, clocks: Clocks) -> None:
-        """Sends it; the wrench only when it is sensed."""
+        """Sends it; a wrench that is not sensed as NaN, for observers wait for one."""
         stamp_ns = round(clocks.wall_of(state.stamp_s) * ros_messages.NS)
         self._joints.publish(ros_messages.joint_message(state, self._names, stamp_ns))
         self._tool.publish(ros_messages.pose_message(state.tool, stamp_ns))
         self._twist.publish(ros_messages.twist_message(state, stamp_ns))
-        if np.isfinite(state.force_n).all():
-            self._wrench.publish(ros_messages.wrench_message(state, stamp_ns))
+        self._wrench.publish(ros_messages.wrench_message(state, stamp_ns))
         for name, pose in state.objects.items():
             if name not in self._objects:
                 self._objects[name] = ros_node.publisher(self._node, topics.object_pose(name))
