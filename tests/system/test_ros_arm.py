@@ -103,6 +103,7 @@ def test_an_expert_through_topics_and_what_it_saw_from_what_was_published(rig, e
     steps, heard = hear(peer)
     with peer:
         spec = envs.env_spec(env)
+        until(lambda: all(heard[t.name] for t in topics.observed(("cube",), ())))
         rows, episode = played(rig, env, spec)
         until(lambda: steps and numbers_of(steps[-1])["step"] == episode.steps - 1)
     assert episode.success and set(rows["source"]) == {Source.SCRIPT}
@@ -163,7 +164,6 @@ def test_without_a_gate_nothing_is_commanded_and_a_new_one_is_waited_for(rig, se
         for _ in range(20):
             seeing.step(np.zeros(7, np.float32))
     with pytest.raises(RobotStoppedError, match="the gate is silent"):
-        for _ in range(20):  # where the arm is at its start already, nothing need move
-            seeing.reset(seed=0)
+        until(lambda: seeing.reset(seed=0) is None)  # at its start already: nothing need move
     rig.start("gate")
     rig.reset(seeing, 0)
