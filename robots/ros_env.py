@@ -33,12 +33,16 @@ def require() -> None:
         ) from error
 
 
-def prepare_control(environ: MutableMapping[str, str] = os.environ) -> None:
+def prepare_control(environ: MutableMapping[str, str] = os.environ) -> bool:
     """For gate and driver: no shared memory, so that a process killed elsewhere cannot make them wait.
 
-    A profile of the user's own stays.
+    A profile or a range of the user's own stays. For LOCALHOST the middleware adds shared memory by itself,
+    so the profile alone keeps discovery on this machine. Whether anything changed: Fast DDS reads its profile
+    when it is loaded, so a process that has imported rclpy must start anew.
     """
     folder = resources.files("sandlot") / "config" / "dds"
-    if environ.get(PROFILE) in {None, str(folder / "fastdds.xml")}:
-        environ[PROFILE] = str(folder / "control.xml")
     prepare(environ)
+    if environ[PROFILE] != str(folder / "fastdds.xml") or environ[DISCOVERY] != "LOCALHOST":
+        return False
+    environ[PROFILE], environ[DISCOVERY] = str(folder / "control.xml"), "SYSTEM_DEFAULT"
+    return True

@@ -63,10 +63,11 @@ def run_node(
         argv: ROS arguments; those of this process when None.
         precedence: unless 0 it has a deadline: its threads go before those of ordinary processes, and of
             nodes with a lower number.
-        control: it must never wait for another process, and sends nothing large: no shared memory.
+        control: it must never wait for another process, and sends nothing large: no shared memory. The
+            process starts anew for it, so only with its own arguments.
     """
-    if control:
-        ros_env.prepare_control()
+    if control and argv is None and ros_env.prepare_control():
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  this very program
     process.die_with_parent()
     stop = process.stop_on_signals()
     if precedence:
@@ -149,7 +150,7 @@ def only_instance(name: str) -> InstanceLock:
     try:
         full_name = str(probe.get_fully_qualified_name())
         lock = InstanceLock(full_name)
-        alone = os.environ.get(ros_env.DISCOVERY) in {"LOCALHOST", "OFF"}
+        alone = os.environ.get(ros_env.DISCOVERY) in {"LOCALHOST", "OFF", "SYSTEM_DEFAULT"}
         until_s = time.monotonic() + (HERE_S if alone else ELSEWHERE_S)
         while time.monotonic() < until_s:
             if _another(probe, full_name):
