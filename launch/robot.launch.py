@@ -59,7 +59,7 @@ def processes(context: LaunchContext) -> list[Action]:
 
 def process(spec: graph.NodeSpec, config: graph.UpConfig) -> Action:
     """One process; a node of ours is a launch_ros node, so that an including file can remap its topics."""
-    again = {"respawn": not spec.once, "respawn_delay": RESPAWN_S, "output": "both"}
+    again = {"respawn": True, "respawn_delay": RESPAWN_S, "output": "both"}
     if not spec.node:
         return ExecuteProcess(cmd=spec.argv(), name=spec.name, **again)
     return Node(

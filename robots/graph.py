@@ -22,7 +22,6 @@ Teleop = Literal["none", "keyboard", "gamepad", "spacemouse"]
 
 OPERATOR_TIMEOUT_S = 0.5
 """With teleoperation somebody watches: the gate stops when their device has been silent for this long."""
-ARM_WITHIN_S = 60.0
 LEARNER_NICE = 5
 BAGS = "bags"
 
@@ -110,7 +109,6 @@ class NodeSpec:
         params_files: where the node's ROS parameters are.
         parameters: ROS parameters that go before those.
         lifecycle: whether the node has states to ask for.
-        once: it does its work and ends; everything else is started again when it crashes.
         nice: added to its nice value.
     """
 
@@ -121,7 +119,6 @@ class NodeSpec:
     params_files: tuple[pathlib.Path, ...] = ()
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     lifecycle: bool = False
-    once: bool = False
     nice: int = 0
 
     @property
@@ -158,8 +155,8 @@ def nodes(config: UpConfig, folder: pathlib.Path, port: int) -> tuple[NodeSpec, 
     if config.record:
         specs.append(recorder(config, folder))
     if config.robot == "sim":
-        waits = ("gate", "arm", "--robot", config.kind, "--wait", f"{ARM_WITHIN_S:g}")
-        specs.append(NodeSpec(name="arming", module="sandlot", arguments=waits, once=True))
+        keeps = ("gate", "arm", "--keep", "--robot", config.kind)
+        specs.append(NodeSpec(name="arming", module="sandlot", arguments=keeps))
     if config.learns_here:
         specs.append(learner(config, folder, port))
     if config.learner:

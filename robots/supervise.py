@@ -32,7 +32,7 @@ PROGRAM = """
 [program:{name}]
 command={command}
 priority={priority}
-autorestart={restart}
+autorestart=unexpected
 exitcodes=0,{refused}
 startsecs=0
 stopwaitsecs={wait_s}
@@ -169,7 +169,6 @@ def configuration(specs: Sequence[NodeSpec], logs: pathlib.Path, private: pathli
             name=spec.name,
             command=_escaped(shlex.join(spec.argv())),
             priority=priority,
-            restart="false" if spec.once else "unexpected",
             refused=USAGE_EXIT,
             wait_s=END_WITHIN_S,
             log=_escaped(str(logs / f"{spec.name}.log")),

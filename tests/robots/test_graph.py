@@ -133,13 +133,13 @@ def test_keys_without_an_address_and_a_camera_twice_are_refused():
 
 def test_supervisor_reads_back_the_words_that_were_meant(tmp_path):
     logs = tmp_path / "100 % mine"
-    spec = graph.NodeSpec(name="odd", module="sandlot", arguments=("say", "two words", "50%"), once=True)
+    spec = graph.NodeSpec(name="odd", module="sandlot", arguments=("say", "two words", "50%"))
     parser = configparser.RawConfigParser()
     parser.read_string(supervise.configuration([spec, spec_of("driver")], logs, tmp_path))
     odd, driver = parser["program:odd"], parser["program:driver"]
     assert shlex.split(odd["command"].replace("%%", "%")) == spec.argv()
     assert odd["stdout_logfile"].replace("%%", "%") == str(logs / "odd.log")
-    assert (odd["autorestart"], driver["autorestart"]) == ("false", "unexpected")
+    assert odd["autorestart"] == driver["autorestart"] == "unexpected"
     assert int(odd["priority"]) < int(driver["priority"])
 
 

@@ -35,7 +35,7 @@ def test_the_whole_graph_runs_and_ends_with_one_json_line(ros_domain, tmp_path):
     told = json.loads(line)
     assert told["ok"] and told["seconds"] >= 4.0
     assert {n: v["state"] for n, v in told["nodes"].items()} == {
-        "driver": "running", "gate": "running", "recorder": "running", "arming": "exited",
+        "driver": "running", "gate": "running", "recorder": "running", "arming": "running",
         "learner": "running", "actor": "running",
     }  # fmt: skip
     assert told["nodes"]["driver"]["lifecycle"] == "active"

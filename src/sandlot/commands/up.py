@@ -102,7 +102,7 @@ class Up:
         now_s = time.monotonic()
         states = self.supervisor.states()
         for spec in self.specs:
-            if states[spec.name].refused and not spec.once:
+            if states[spec.name].refused:
                 raise SandlotError(self._refusal(spec))
         if self.up_s is None and (self._is_up(states) or now_s - self.began_s > START_WITHIN_S):
             self.up_s = now_s
@@ -131,7 +131,7 @@ class Up:
 
     def _down(self, states: dict[str, ProcessState]) -> list[str]:
         """What should be running and is not."""
-        may_end = {s.name for s in self.specs if s.once} | {"learner"}
+        may_end = {"learner"}
         down = [n for n, s in states.items() if s.state != "running" and not (s.done and n in may_end)]
         down += [s.name for s in self.specs if s.lifecycle and self.monitor.lifecycle[s.node] != "active"]
         return down + (["gate"] if self.monitor.gate.state(time.monotonic()) == "silent" else [])
