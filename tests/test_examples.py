@@ -5,10 +5,12 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -73,3 +75,32 @@ def test_own_expert_records_and_a_policy_imitates_it(tmp_path: pathlib.Path) -> 
     assert summary["success"] >= 0.35, (
         "0.70 when this was written; an untrained policy reaches next to nothing"
     )
+
+
+def test_estop_is_what_the_gate_listens_to(ros_domain: dict[str, str]) -> None:  # noqa: F811
+    rclpy = pytest.importorskip("rclpy")
+    from sandlot.robots import ros_node
+    from sandlot.robots.topics import ESTOP
+
+    said: list[bool] = []
+    argv = [sys.executable, str(EXAMPLES / "estop.py")]
+    button = subprocess.Popen(argv, env=ros_domain, stdin=subprocess.PIPE, text=True)
+    rclpy.init()
+    node, executor = rclpy.create_node("listener"), ros_node.SingleThreadedExecutor()
+    try:
+        executor.add_node(node)
+        ros_node.subscription(node, ESTOP, lambda m: said.append(m.data))  # matches latched publishers only
+        until_s = time.monotonic() + 60.0
+        for line, heard in (("", [False]), ("\n", [False, True]), ("r\n", [False, True, False])):
+            button.stdin.write(line)
+            button.stdin.flush()
+            while said != heard and time.monotonic() < until_s:
+                executor.spin_once(timeout_sec=0.02)
+            assert said == heard
+        button.stdin.close()
+        assert button.wait(20.0) == 0
+    finally:
+        button.kill()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
