@@ -20,7 +20,7 @@ Kind = Literal["arm"]
 Device = Literal["sim", "franka", "topics", "dynamixel"]
 Teleop = Literal["none", "keyboard", "gamepad", "spacemouse"]
 
-OPERATOR_TIMEOUT_S = 0.5
+OPERATOR_TIMEOUT_S = 0.15
 """With teleoperation somebody watches: the gate stops when their device has been silent for this long."""
 LEARNER_NICE = 5
 BAGS = "bags"
