@@ -1,4 +1,4 @@
-"""An emergency stop at the keyboard: Enter stops every robot, `r` and Enter releases it; arming is another step.
+"""An emergency stop at the keyboard: Enter stops every robot, `r` and Enter releases. Nothing is armed.
 
     python examples/estop.py
 
