@@ -51,7 +51,7 @@ def test_only_a_simulated_robot_is_armed_without_a_person_and_only_there_no_esto
 
 
 def test_who_teleoperates_is_watched_by_the_gate_and_may_take_over():
-    assert spec_of("gate", teleop="gamepad").parameters["operator_timeout_s"] == 0.5
+    assert spec_of("gate", teleop="gamepad").parameters["operator_timeout_s"] == 0.15
     assert "--teleop" in spec_of("actor", teleop="gamepad").arguments
     assert spec_of("gate").parameters["operator_timeout_s"] == 0.0
 
