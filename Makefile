@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/sandlot
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ros demo insert test test-all check bench faults clean
+.PHONY: help setup ros demo insert test test-all check docs bench faults clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ check: $(VENV)/.dev  ## lint, format, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev  ## build the documentation's pages; writes build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -f config/mkdocs.yml
 
 bench: $(VENV)/.bench  ## measure against the alternatives; writes bench/latest.json
 	$(BIN)/python -m bench

@@ -3,10 +3,14 @@
 import ast
 import dataclasses
 import importlib
+import importlib.util
 import inspect
+import os
 import pathlib
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +22,16 @@ from sandlot.learners import envs, errors
 from sandlot.learners.agents import AgentConfig
 from sandlot.learners.config import CHANGEABLE, flag
 from sandlot.learners.transport import Options
+from sandlot.robots import errors as robot_errors
+from sandlot.robots import gate, graph_arguments, topics
+from sandlot.robots.arm import device_franka, dynamixel_config
+from sandlot.robots.arm import topics as arm_topics
+from sandlot.robots.driver import DriverConfig
+from sandlot.robots.recording import errors as recording_errors
+from sandlot.robots.recording.recorder import RecorderConfig
+from sandlot.robots.teleop import layouts
+from sandlot.robots.teleop.mapping import Button
+from sandlot.sim import arm_device
 from sandlot.sim.randomization import Randomization
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -49,8 +63,8 @@ def command_lines() -> list[tuple[str, str]]:
 
 
 def words(line: str) -> list[str]:
-    """The command line's words, without the remark that two spaces or a # set off."""
-    return shlex.split(re.split(r"\s{2,}|\s#", line.strip(), maxsplit=1)[0])
+    """The command line's words, without the remark that two spaces or a # set off, and without a pipe."""
+    return shlex.split(re.split(r"\s{2,}|\s#|\s\|", line.strip(), maxsplit=1)[0])
 
 
 @pytest.mark.parametrize(("where", "line"), command_lines())
@@ -62,7 +76,7 @@ def test_command_is_accepted(
         assert set(argv) <= TARGETS, f"{where}: {line}"
         return
     monkeypatch.chdir(tmp_path)  # no run of this machine counts
-    if argv[0] == "COMMAND":
+    if argv[0] == "COMMAND" or argv == ["data"]:
         return
     argv = ["arm_pick" if word == "TASK" else word for word in argv]
     module = importlib.import_module(cli.COMMANDS[argv[0]][1])
@@ -112,13 +126,149 @@ def low_high(value: Any) -> str:
     return f"{value[0]:g} | {value[1]:g}"
 
 
+def parameter(value: Any) -> str:
+    """A default as a parameter file has it."""
+    if value is dataclasses.MISSING:
+        return "required"
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    return str(value).lower() if isinstance(value, bool) else str(value) or '""'
+
+
+def without_rclpy(module: str, name: str) -> Any:
+    """A config class of a module that imports ROS."""
+    pytest.importorskip("rclpy")
+    return getattr(importlib.import_module(f"sandlot.robots.{module}"), name)
+
+
+PARAMETERS = [
+    ("ros.md", DriverConfig),
+    ("ros.md", ("arm.arm_node", "ArmNodeConfig")),
+    ("ros.md", ("arm.gate_node", "ArmGateParams")),
+    ("arm.md", arm_device.Config),
+    ("arm.md", device_franka.Config),
+    ("arm.md", ("arm.ros_device_topics", "Config")),
+    ("arm.md", dynamixel_config.Config),
+    ("teleop.md", ("teleop.joy_node", "JoyParams")),
+    ("data.md", RecorderConfig),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "cls", "show"),
-    [("agents.md", AgentConfig, str), ("transport.md", Options, str), ("tasks.md", Randomization, low_high)],
+    [
+        ("agents.md", AgentConfig, str),
+        ("transport.md", Options, str),
+        ("tasks.md", Randomization, low_high),
+        *((name, cls, parameter) for name, cls in PARAMETERS),
+    ],
 )
 def test_tables_hold_every_setting_with_its_value(name: str, cls: Any, show: Callable[[Any], str]) -> None:
+    cls = without_rclpy(*cls) if isinstance(cls, tuple) else cls
     missing = [row for row in default_rows(cls, show) if row not in page(name)]
     assert not missing, f"docs/{name} must say:\n" + "\n".join(missing)
+
+
+def first_cells(name: str, heading: str) -> list[str]:
+    """What stands in backquotes in the first cells of a page's table with this heading, row by row."""
+    table = page(name).split(heading, 1)[1].split("\n\n", 1)[0]
+    return [
+        cell
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for cell in re.findall(r"`(.*?)`", row)
+    ]
+
+
+def every_topic() -> list[topics.Topic]:
+    """Every topic of an arm's graph; NAME stands for that of an object or a camera."""
+    found = [
+        v for module in (topics, arm_topics) for v in vars(module).values() if isinstance(v, topics.Topic)
+    ]
+    return [*found, arm_topics.object_pose("NAME"), arm_topics.place("NAME"), arm_topics.image("NAME")]
+
+
+def test_the_table_of_topics_is_the_code() -> None:
+    rows = [f"| `{t.name}` | `{t.type}` | {t.quality} | {t.hz:g} |" for t in every_topic()]
+    missing = [row for row in rows if row not in page("ros.md")]
+    assert not missing, "docs/ros.md must say:\n" + "\n".join(missing)
+    assert sorted(first_cells("ros.md", "| topic | type | QoS")) == sorted(t.name for t in every_topic())
+
+
+def test_the_table_of_qualities_of_service_is_the_code() -> None:
+    pytest.importorskip("rclpy")
+    from sandlot.robots.ros_qos import PROFILES
+
+    for name, p in PROFILES.items():
+        row = f"| {name} | {p.reliability.name.lower()} | {p.durability.name.lower()} | {p.depth} |"
+        assert row in page("ros.md"), f"docs/ros.md must say {row}"
+
+
+def test_the_table_of_launch_arguments_is_the_code() -> None:
+    arguments = [a for a in graph_arguments.arguments() if a.name != "kind"]
+    for a in arguments:
+        row = f"| `{a.name}` | {a.default or '–'} | {', '.join(a.choices) or '–'} |"
+        assert row in page("ros.md"), f"docs/ros.md must say {row}"
+    assert first_cells("ros.md", "| argument | default") == [a.name for a in arguments]
+
+
+def test_every_mode_of_the_gate_is_explained() -> None:
+    assert {mode.name for mode in gate.Mode} <= set(re.findall(r"`([A-Z]+)`", page("ros.md")))
+
+
+def test_layouts_of_hands_are_the_code() -> None:
+    keys = first_cells("teleop.md", "| key | does")
+    assert sorted(keys) == sorted(layouts.KEYS)
+    for key, button in layouts.KEY_BUTTONS.items():
+        assert re.search(rf"^\| `{key}` \| \**{button.name.lower()}\W", page("teleop.md"), re.MULTILINE), key
+    named = re.findall(r"^\| .*?\(`\w+`.*?\) \| .*$", page("teleop.md"), re.MULTILINE)
+    said = {name: row for row in named for name in re.findall(r"\(`(\w+)`\)", row)}
+    assert said.keys() == layouts.PAD_BUTTONS.keys()
+    for name, button in layouts.PAD_BUTTONS.items():
+        assert button.name.lower().replace("_", " ") in said[name].split("|")[2], name
+    for button in Button:
+        assert f"| {button.name} | {button.value} |" in page("teleop.md")
+
+
+def node_lines() -> list[str]:
+    """Every `python -m sandlot...` and `ros2 launch` line of the pages."""
+    text = "\n".join(path.read_text() for path in PAGES).replace("python $(which ros2)", "ros2")
+    return re.findall(r"(?<![\w/])((?:python -m sandlot\.|ros2 launch sandlot )[^`\n]*)", text)
+
+
+@pytest.mark.parametrize("line", node_lines())
+def test_nodes_and_launch_lines_name_what_there_is(line: str) -> None:
+    argv = words(line)
+    given = dict(word.split(":=", 1) for word in argv if ":=" in word and not word.startswith("__"))
+    if argv[0] == "ros2":
+        assert (ROOT / "launch" / argv[3]).is_file()
+        graph_arguments.from_texts({"kind": "arm", **given})  # ConfigError for what is unknown
+        return
+    path = argv[2].removeprefix("sandlot.").replace(".", "/")
+    assert (ROOT / f"{path}.py").is_file(), line
+    sources = "\n".join(file.read_text() for file in (ROOT / path).parent.glob("*.py"))
+    assert all(re.search(rf"^    {name}: ", sources, re.MULTILINE) for name in given), line
+
+
+def test_the_site_builds_without_a_broken_link(tmp_path: pathlib.Path) -> None:
+    if importlib.util.find_spec("mkdocs") is None:
+        pytest.skip("mkdocs is not installed")
+    argv = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "-f",
+        "config/mkdocs.yml",
+        "-d",
+        str(tmp_path),
+    ]
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {p.stem for p in (ROOT / "docs").glob("*.md")} - {"index"} <= {p.name for p in tmp_path.iterdir()}
+    listed = set(re.findall(r"\b(\w+\.md)$", (ROOT / "config" / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert listed == {p.name for p in (ROOT / "docs").glob("*.md")}, "every page has its place in the nav"
 
 
 @pytest.mark.parametrize("task", ["arm_reach", "arm_pick", "arm_insert"])
@@ -165,6 +315,10 @@ def test_troubleshooting_quotes_real_messages() -> None:
 
 
 def test_troubleshooting_names_every_error_class() -> None:
-    classes = {name for name, value in vars(errors).items() if inspect.isclass(value)} - {"SandlotError"}
-    missing = {name for name in classes if name not in page("troubleshooting.md")}
+    modules = (errors, robot_errors, recording_errors)
+    found = {
+        name: value for module in modules for name, value in vars(module).items() if inspect.isclass(value)
+    }
+    classes = {name for name, value in found.items() if issubclass(value, errors.SandlotError)}
+    missing = {name for name in classes - {"SandlotError"} if name not in page("troubleshooting.md")}
     assert not missing
