@@ -23,7 +23,7 @@ from sandlot.learners.agents import AgentConfig
 from sandlot.learners.config import CHANGEABLE, flag
 from sandlot.learners.transport import Options
 from sandlot.robots import errors as robot_errors
-from sandlot.robots import gate, graph_arguments, topics
+from sandlot.robots import gate, graph, graph_arguments, topics
 from sandlot.robots.arm import device_franka, dynamixel_config
 from sandlot.robots.arm import topics as arm_topics
 from sandlot.robots.driver import DriverConfig
@@ -209,6 +209,13 @@ def test_the_table_of_launch_arguments_is_the_code() -> None:
         row = f"| `{a.name}` | {a.default or '–'} | {', '.join(a.choices) or '–'} |"
         assert row in page("ros.md"), f"docs/ros.md must say {row}"
     assert first_cells("ros.md", "| argument | default") == [a.name for a in arguments]
+
+
+def test_the_operator_time_out_of_a_graph_is_said_everywhere() -> None:
+    said = f"{graph.OPERATOR_TIMEOUT_S:g}"
+    assert f" {said} with `--teleop`" in page("ros.md")
+    assert f"nobody was heard for {said} s" in page("teleop.md")
+    assert f"no Joy message for {said} s" in page("troubleshooting.md")
 
 
 def test_every_mode_of_the_gate_is_explained() -> None:
