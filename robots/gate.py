@@ -24,6 +24,7 @@ STALE = "stale"
 TWO_COMMANDERS = "two commanders"
 STARVED = "gate starved"
 NO_ACTION = "no valid action in time"
+ROBOT_SILENT = "driver silent"
 OPERATOR_LOST = "operator lost"
 ESTOP_PRESSED = "e-stop pressed"
 

@@ -91,6 +91,10 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
     def send(self, command: Command) -> None:
         """Publishes a command."""
 
+    def robot_silent(self, clocks: Clocks) -> bool:
+        """Whether the driver no longer tells where the robot is: one that comes back was restarted."""
+        return False
+
     def forget(self) -> None:
         """Called at every stop: what was asked for before must not move the robot after it."""
         return
@@ -142,7 +146,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         self._apply(gate.tick(self.state, now_s, self.params))
         if now_s >= self._look_s:
             self._look_s = now_s + LOOK_PERIOD_S
-            self._look_around()
+            self._look_around(clocks)
         if now_s >= self._tell_s:
             self._publish_state()
 
@@ -226,9 +230,11 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         if self._wiring and self.state.mode in (Mode.ARMED, Mode.ACTIVE):
             self._stop(self._wiring)
 
-    def _look_around(self) -> None:
-        """What need not be known at once: wiring, figures, arming by itself."""
+    def _look_around(self, clocks: Clocks) -> None:
+        """What need not be known at once: wiring, a dead driver, figures, arming by itself."""
         self._look_at_wiring()
+        if self.state.mode in (Mode.ARMED, Mode.ACTIVE) and self.robot_silent(clocks):
+            self._stop(gate.ROBOT_SILENT)
         if self._arms_itself and self.state.mode is Mode.DISARMED:
             self._arm()
         for name, share in (("command_age", 50), ("command_age", 99), ("delay", 99), ("period", 99.9)):

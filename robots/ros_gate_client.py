@@ -15,7 +15,7 @@ from rclpy.signals import SignalHandlerOptions  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
 from sandlot.robots.errors import RobotStoppedError  # noqa: E402
-from sandlot.robots.gate import NO_ACTION, STARVED, Mode  # noqa: E402
+from sandlot.robots.gate import NO_ACTION, ROBOT_SILENT, STARVED, Mode  # noqa: E402
 from sandlot.robots.gate_messages import GateReport, read_state  # noqa: E402
 from sandlot.robots.ros_qos import message_class, profile  # noqa: E402
 from sandlot.robots.topics import GATE_STATE  # noqa: E402
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 TRY_S = 1.0
 KEEP_TRY_S = 10.0
-LATE = (NO_ACTION, STARVED)
-"""Stops for want of time. Nothing is wrong with a simulated robot after one of them."""
+LATE = (NO_ACTION, STARVED, ROBOT_SILENT)
+"""Stops for want of time, or of a process. Nothing is wrong with a simulated robot after one of them."""
 
 
 def call(namespace: str, service: str, wait_s: float, stop: threading.Event) -> str:

@@ -29,6 +29,7 @@ from sandlot.robots.arm.device import ArmDevice, Placeable
 from sandlot.robots.arm.ros_state import CameraThread, StatePublisher
 from sandlot.robots.driver import Driver, DriverConfig, Verdict
 from sandlot.robots.errors import DeviceError
+from sandlot.robots.estop import Pressed
 from sandlot.robots.ros_diagnostics import ERROR, OK, WARN, diagnostics
 from sandlot.robots.stamps import StampClock, is_fresh, read_clocks
 from sandlot.robots.topics import DIAGNOSTICS, ESTOP
@@ -79,6 +80,7 @@ class ArmDriverNode(LifecycleNode):
         self._config = ros_params.declare(self, ArmNodeConfig)
         self._driver = Driver(ros_params.declare(self, DriverConfig))
         self._driver.lock(INACTIVE)
+        self._pressed = Pressed()
         kind = devices.find(self._config.device)
         self._device: ArmDevice = kind.make(ros_params.declare(self, kind.config_type))
         ros_params.refuse_unknown(self)
@@ -191,8 +193,13 @@ class ArmDriverNode(LifecycleNode):
             self._device.hold(time.monotonic())
         log.info("event=hold cause=%r mode=%s", cause, self._driver.mode.value)
 
-    def _on_estop(self, message: Any) -> None:
-        self._lock(ESTOPPED) if message.data else self._release(ESTOPPED)
+    def _on_estop(self, message: Any, info: Any) -> None:
+        """Several buttons share the topic: all of them must be released."""
+        heard: frozenset[bytes] = frozenset()
+        if not message.data:
+            heard = frozenset(bytes(i.endpoint_gid) for i in self.get_publishers_info_by_topic(ESTOP.name))
+        self._pressed = self._pressed.hear(info["publisher_gid"]["data"], message.data, heard)
+        self._lock(ESTOPPED) if self._pressed else self._release(ESTOPPED)
 
     def _on_stop(self, _: Any, response: Any) -> Any:
         self._lock(STOPPED)

@@ -30,7 +30,7 @@ class ArmGateParams(GateParams):
 
     Attributes:
         task: the task that is practised.
-        tool_timeout_s: a measured tool pose older than this is none.
+        tool_timeout_s: a measured tool pose older than this is none; three times as old, the driver is dead.
     """
 
     task: str = "arm_pick"
@@ -69,6 +69,14 @@ class ArmGateNode(GateNode[ArmCommand, ArmGateParams]):
         if gripper is not None:
             self._gripper_out.publish(gripper)
         self._pose_out.publish(pose)
+
+    def robot_silent(self, clocks: Clocks) -> bool:
+        """A driver that died may come back with its device's errors cleared: somebody arms the gate first."""
+        message = self._tool.get()
+        if message is None:
+            return False
+        age_s = self.stamps.age_s(ros_messages.stamp_s(message), clocks)
+        return not is_fresh(age_s, 3.0 * self.params.tool_timeout_s)
 
     def forget(self) -> None:
         """The gripper stays as it is until it is asked for anew."""

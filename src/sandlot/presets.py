@@ -23,6 +23,8 @@ def preset(argv: Sequence[str], **changes: Any) -> TrainConfig:
     if named in PRESETS:
         agent = agent_preset(named)
         config = dataclasses.replace(config, agent=agent, update_ratio=float(agent.utd))
+    if _value_of("--robot", argv) == "ros":  # it cannot wait for the learner in the middle of an episode
+        config = dataclasses.replace(config, pace="realtime")
     return dataclasses.replace(config, **changes)
 
 

@@ -112,7 +112,15 @@ def test_a_tool_that_is_not_measured_stops(moving):
     moving.until(lambda: moving.call("arm")[0], "arms")
     name = "rejected_no_tool_pose"
     moving.until(lambda: int(moving.report.values.get(name, 0)) > 0, "rejects")
-    assert moving.report.mode is Mode.ARMED
+    moving.until(lambda: moving.report.cause == gate.ROBOT_SILENT, "misses the driver")
+
+
+def test_a_driver_that_dies_while_paused_moves_nothing_when_it_is_back(moving):
+    assert why_it_stops(moving, moving.pause) == "paused"
+    moving.measuring = False
+    moving.until(lambda: moving.report.mode is Mode.STOPPED, "misses the driver")
+    moving.measuring = True
+    stays_stopped(moving, gate.ROBOT_SILENT)
 
 
 def test_pause_holds_and_the_next_action_moves_again(moving):

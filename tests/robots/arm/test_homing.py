@@ -1,10 +1,13 @@
 """From the middle of one trial to the start of the next, by actions alone, in simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sandlot.learners import envs
 from sandlot.robots.arm.homing import WITHIN_M, homeward
+from sandlot.robots.arm.spec import Command, Pose
 
 STEPS = 60
 
@@ -28,3 +31,20 @@ def test_the_arm_comes_to_the_start_of_the_next_trial(task):
         assert np.linalg.norm(reading.tool.position_m - scene.tool.position_m) < WITHIN_M
         assert not env.task.limits.gripper or reading.width_m > 0.07
     env.close()
+
+
+def test_a_tool_that_cannot_rise_to_its_command_goes_home_all_the_same():
+    """A joint at its limit kept it 26 mm below for as long as it waited for the tool to rise."""
+    env = envs.make("arm_pick").unwrapped
+    env.reset(seed=0)
+    scene, reading = env.task.scene(np.random.default_rng(1)), env.robot.observe()
+    corner = np.array([0.34, -0.16, scene.tool.position_m[2]])
+    stuck = replace(
+        reading,
+        tool=Pose(corner - [0.0, 0.0, 0.026], reading.tool.rotation),
+        command=Command(Pose(corner, reading.tool.rotation), True),
+        width_m=0.08,
+    )
+    action = homeward(stuck, scene, env.task.limits)
+    env.close()
+    assert action[0] > 0.5 and action[1] > 0.5 and abs(action[2]) < 0.1
