@@ -86,6 +86,11 @@ class Diagnosis(NamedTuple):
         """How often a driver held, by cause."""
         return {n.removeprefix("hold_"): c for n, c in counts(self.values).items() if n.startswith("hold_")}
 
+    def ages_ms(self) -> dict[str, float]:
+        """How old actions were when the device was commanded, `device_age_p50_ms` and `device_age_p99_ms`."""
+        found = {name: self.values.get(f"command_{name}", "") for name in ("age_p50_ms", "age_p99_ms")}
+        return {f"device_{name}": float(text) for name, text in found.items() if _is_number(text)}
+
 
 def counts(values: Mapping[str, str]) -> Counter[str]:
     """The whole numbers among a gate's values."""

@@ -67,6 +67,8 @@ def test_a_drivers_holds_are_told_by_cause():
     assert Diagnosis("", {"hold_gate_silent": "2", "mode": "holding", "obeyed": "7"}).holds() == {
         "gate_silent": 2
     }
+    aged = Diagnosis("", {"command_age_p50_ms": "2.5", "command_age_p99_ms": "7", "obeyed": "7"})
+    assert aged.ages_ms() == {"device_age_p50_ms": 2.5, "device_age_p99_ms": 7.0}
 
 
 def test_people_see_what_is_not_up_why_the_robot_stopped_and_how_to_go_on():

@@ -105,7 +105,7 @@ def test_ctrl_c_ends_the_gate_before_the_driver(running, tmp_path):
     assert running.process.wait() == 0
     log = (tmp_path / "run" / "logs" / "supervisor.log").read_text()
     ends = [line.split("stopped: ")[1].split()[0] for line in log.splitlines() if "stopped: " in line]
-    assert ends == ["gate", "driver"]
+    assert ends == ["arming", "gate", "driver"]
 
 
 def test_a_second_up_on_one_robot_is_refused_in_one_line(ros_domain, tmp_path):  # noqa: F811

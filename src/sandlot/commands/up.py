@@ -142,6 +142,7 @@ class Up:
         states, gate = self.supervisor.states(), self.monitor.gate
         sent = self.monitor.count(f"{self.flags.namespace}/action/pose")
         down = sorted(set(self._down(states)))
+        driver = self.monitor.diagnostics.get(f"{self.flags.namespace}/driver", Diagnosis())
         return {
             "kind": self.flags.kind,
             "robot": self.flags.robot,
@@ -152,9 +153,9 @@ class Up:
             "down": down,
             "nodes": {spec.name: self._node(spec, states[spec.name], now_s) for spec in self.specs},
             "topics": self.monitor.topics(),
-            "commands": monitor.commands(gate, sent),
+            "commands": monitor.commands(gate, sent) | driver.ages_ms(),
             "stops": {"count": gate.stops.total(), "causes": dict(gate.stops)},
-            "holds": self.monitor.diagnostics.get(f"{self.flags.namespace}/driver", Diagnosis()).holds(),
+            "holds": driver.holds(),
             "learner": self._learner(),
         }
 
