@@ -9,24 +9,19 @@ from sandlot.robots import ros_qos
 from sandlot.robots.topics import Topic
 
 
-class _NotByTheExecutor(CallbackGroup):
-    """A group whose callbacks no executor waits for."""
+class Polled(CallbackGroup):
+    """Subscriptions that no executor waits for: to wake up for every message costs more than to take it."""
 
     def can_execute(self, entity: Any) -> bool:
+        """Never."""
         return False
-
-    def beginning_execution(self, entity: Any) -> bool:
-        return False
-
-    def ending_execution(self, entity: Any) -> None:
-        return
 
 
 class Latest:
     """A subscription without a callback; for topics of quality `sensor`, which keep one message."""
 
     def __init__(self, node: Node, topic: Topic) -> None:
-        self._group = _NotByTheExecutor()
+        self._group = Polled()
         self._subscription = node.create_subscription(
             ros_qos.message_class(topic),
             topic.name,

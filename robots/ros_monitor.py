@@ -18,7 +18,6 @@ ros_env.prepare()
 
 import rclpy  # noqa: E402  after its environment
 from lifecycle_msgs.srv import GetState  # noqa: E402
-from rclpy.callback_groups import CallbackGroup  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
@@ -27,6 +26,7 @@ from rclpy.signals import SignalHandlerOptions  # noqa: E402
 
 from sandlot.robots import gate_messages, ros_qos  # noqa: E402
 from sandlot.robots.monitor import SILENT_S, Diagnosis, GateLog, TopicStats  # noqa: E402
+from sandlot.robots.ros_latest import Polled  # noqa: E402
 from sandlot.robots.topics import DIAGNOSTICS, ESTOP, GATE_STATE, Topic  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -38,23 +38,10 @@ DEPTH = 50
 GLOBAL = (ESTOP.name, DIAGNOSTICS.name)
 
 
-class _Polled(CallbackGroup):
-    """Entities that the executor leaves alone: `Monitor.poll` takes from them."""
-
-    def can_execute(self, entity: Any) -> bool:
-        return False
-
-    def beginning_execution(self, entity: Any) -> bool:
-        return False
-
-    def ending_execution(self, entity: Any) -> None:
-        return
-
-
 class _Heard:
     """One topic, its subscription and what came."""
 
-    def __init__(self, node: Node, name: str, type_name: str, group: CallbackGroup) -> None:
+    def __init__(self, node: Node, name: str, type_name: str, group: Polled) -> None:
         self.message = ros_qos.message_class(Topic(name, type_name, "sensor"))
         fields = self.message.get_fields_and_field_types()
         self.stamped = next(iter(fields.values()), "") == "std_msgs/Header"
@@ -99,7 +86,7 @@ class Monitor:
             GATE_STATE.full_name(namespace): self._hear_gate,
             DIAGNOSTICS.name: self._hear_diagnostics,
         }
-        self._group = _Polled()
+        self._group = Polled()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="monitor", daemon=True)

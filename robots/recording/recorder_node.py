@@ -14,7 +14,6 @@ from operator import itemgetter
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
@@ -22,20 +21,13 @@ from rclpy.subscription import Subscription
 from sandlot.robots import ros_node, ros_params, ros_qos
 from sandlot.robots.recording.recorder import Recorder, RecorderConfig
 from sandlot.robots.recording.topics import arm_topics, discovered, recorded
+from sandlot.robots.ros_latest import Polled
 from sandlot.robots.topics import DIAGNOSTICS, Topic
 
 NAME = "recorder"
 DEPTH, IMAGE_DEPTH = 500, 60
 """A recorder may be late, but must miss nothing: queues of some seconds."""
 POLL_S, LOOK_S, DIAGNOSE_S = 0.02, 0.5, 1.0
-
-
-class _Polled(CallbackGroup):
-    """Subscriptions that no executor waits for: to wake up for every message costs more than to record it."""
-
-    def can_execute(self, entity: Any) -> bool:
-        """Never."""
-        return False
 
 
 class RecorderNode(Node):
@@ -57,7 +49,7 @@ class RecorderNode(Node):
         folder = cfg.bag_folder(self.robot, time.time())
         self.recorder = Recorder(folder, [recorded(t, self.robot) for t in topics], cfg, custom)
         self._taps: dict[str, Subscription[Any]] = {}
-        self._polled = _Polled()
+        self._polled = Polled()
         for topic in topics:
             self._subscribe(topic)
         self._diagnostics = ros_node.publisher(self, DIAGNOSTICS)
