@@ -13,6 +13,7 @@ pytest.importorskip("rclpy")
 
 from lifecycle_msgs.msg import Transition
 from tests.ros_domain import ros_domain  # noqa: F401
+from tests.stalls import real_time
 from tests.system.arm_rig import MODULE, STILL_RADPS, Beside, freeze, output, running
 
 from sandlot.robots.arm import ros_messages
@@ -21,7 +22,7 @@ from sandlot.robots.frames import frame_of
 
 PLACE_M, EYE = np.array([0.45, 0.1, 0.02]), np.eye(3)
 
-pytestmark = pytest.mark.usefixtures("ros_domain")
+pytestmark = [real_time, pytest.mark.usefixtures("ros_domain")]
 
 
 @pytest.fixture

@@ -11,11 +11,14 @@ import sys
 import numpy as np
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
+from tests.stalls import real_time
 from tests.system.driver_rig import STILL_RADPS, WITHIN_S, Gate
 
 from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.robots.dynamixel import registers as reg
 from sandlot.robots.dynamixel.emulator import Emulator
+
+pytestmark = real_time
 
 ROOT = pathlib.Path(__file__).parents[2]
 IDS = [1, 2, 4, 6, 7, 8, 9]

@@ -15,12 +15,15 @@ from bench import faults_gate  # noqa: E402
 from bench.gate_rig import NAMESPACE, GateRig  # noqa: E402
 from rclpy.qos import QoSProfile  # noqa: E402
 from std_msgs.msg import Bool, Int32  # noqa: E402
+from tests.stalls import real_time  # noqa: E402
 
 from sandlot.robots import gate, ros_node, ros_qos  # noqa: E402
 from sandlot.robots.arm import topics  # noqa: E402
 from sandlot.robots.gate import Mode  # noqa: E402
 from sandlot.robots.teleop.mapping import Button  # noqa: E402
 from sandlot.robots.topics import ESTOP  # noqa: E402
+
+pytestmark = real_time
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ pytest.importorskip("rclpy")
 from bench.faults_sensor import inject  # noqa: E402
 from bench.gate_rig import Peer  # noqa: E402
 from bench.ros_arm_rig import RosArmRig  # noqa: E402
+from tests.stalls import real_time  # noqa: E402
 
 from sandlot.learners import envs  # noqa: E402
 from sandlot.learners.demos import record_episode  # noqa: E402
@@ -25,6 +26,8 @@ from sandlot.robots.arm.spec import Command  # noqa: E402
 from sandlot.robots.errors import RobotStoppedError  # noqa: E402
 from sandlot.robots.step_message import from_numbers  # noqa: E402
 from sandlot.robots.topics import STEP  # noqa: E402
+
+pytestmark = real_time
 
 WITHIN_S = 10.0
 SECOND = """

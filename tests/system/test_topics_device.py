@@ -9,12 +9,15 @@ import time
 import numpy as np
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
+from tests.stalls import real_time
 from tests.system.driver_rig import STILL_RADPS, WITHIN_S, Gate
 
 from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.robots.arm.spec import Pose
 from sandlot.robots.errors import DeviceError
 from sandlot.robots.topics import Topic
+
+pytestmark = real_time
 
 ROOT = pathlib.Path(__file__).parents[2]
 SETTINGS = (

@@ -9,11 +9,14 @@ import sys
 import psutil
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
+from tests.stalls import real_time
 
 from sandlot.robots.lock import InstanceLock
 
 pytest.importorskip("rclpy")
 pytest.importorskip("supervisor")
+
+pytestmark = real_time
 
 UP = [sys.executable, "-m", "sandlot", "up", "arm"]
 
