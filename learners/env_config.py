@@ -22,6 +22,10 @@ class EnvConfig:
         mjcf: an MJCF file of another arm instead of the built-in one.
         robot: `sim`: in this process; `ros`: the one whose nodes run, as `sandlot up ROBOT` starts them.
         teleop: let a person take over, whose hands a joy node publishes; only with `--robot ros`.
+        classifier: a trained reward classifier (see `sandlot classifier`), whose word on the cameras' frames
+            is then the reward, and ends a trial.
+        encoder: a trained encoder (see `sandlot pretrain`), frozen: its features of the cameras' frames are
+            then observed and stored in place of the frames.
     """
 
     cameras: tuple[str, ...] = ()
@@ -29,6 +33,8 @@ class EnvConfig:
     mjcf: str = ""
     robot: Robot = "sim"
     teleop: bool = False
+    classifier: str = ""
+    encoder: str = ""
 
     def __post_init__(self) -> None:
         if self.robot == "ros" and (self.randomize or self.mjcf):
@@ -36,6 +42,9 @@ class EnvConfig:
             raise ConfigError(f"{given} is for simulated robots; leave it out with --robot ros")
         if self.teleop and self.robot != "ros":
             raise ConfigError(f"--teleop needs --robot ros; this is --robot {self.robot}")
+        for name in ("classifier", "encoder"):
+            if getattr(self, name) and not self.cameras:
+                raise ConfigError(f"--{name} looks at cameras; name them, e.g. --cameras wrist side")
 
     def kwargs(self) -> dict[str, Any]:
         """Keyword arguments for `sandlot.learners.envs.make`, only those that were set."""

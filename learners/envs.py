@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from sandlot.learners import plugins
 from sandlot.learners.errors import ConfigError, SpecError
 from sandlot.learners.schema import Entry, EnvSpec
 
@@ -49,6 +50,8 @@ def make(
     mjcf: str | None = None,
     render: bool = False,
     robot: str = "sim",
+    classifier: str = "",
+    encoder: str = "",
     **kwargs: Any,
 ) -> Env:
     """An env by task name.
@@ -60,6 +63,8 @@ def make(
         mjcf: path of another arm to load; own tasks only.
         render: whether `env.render()` must return RGB frames, uint8 [H, W, 3].
         robot: `sim`, or `ros` for the robot whose nodes run; own tasks only.
+        classifier: path of a trained reward classifier that judges instead of the task.
+        encoder: path of a frozen encoder whose features replace the frames.
         **kwargs: further arguments of the env's constructor.
 
     Raises:
@@ -74,10 +79,24 @@ def make(
             raise ConfigError(
                 f"task '{task}': only Sandlot's own tasks take {', '.join(given)}; leave it out"
             )
-        return adapt(_make_id(task, task.removeprefix(PREFIX), render, kwargs), task)
-    if task not in tasks():
+        env = adapt(_make_id(task, task.removeprefix(PREFIX), render, kwargs), task)
+    elif task in tasks():
+        env = _check_own(_make_id(task, _own_id(task, robot), render, kwargs), task)
+    else:
         raise ConfigError(_unknown(task))
-    return _check_own(_make_id(task, _own_id(task, robot), render, kwargs), task)
+    for name, path in (("classifier", classifier), ("encoder", encoder)):  # the encoder takes the frames away
+        env = _wrapped(env, name, path) if path else env
+    return env
+
+
+def _wrapped(env: Env, name: str, path: str) -> Env:
+    """The env inside a wrapper that another layer lends; the env is closed when that refuses it."""
+    try:
+        wrapped: Env = plugins.load("env", name)(env, path)
+    except Exception:
+        env.close()
+        raise
+    return wrapped
 
 
 def _own_id(task: str, robot: str) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from gymnasium import register
 
+from sandlot.learners import plugins
+
 if TYPE_CHECKING:
     from sandlot.learners.policy import Policy
 
@@ -27,6 +29,14 @@ for _name in ("Reach", "Pick", "Insert"):
         entry_point=f"sandlot.robots.arm.ros_envs:make_{_name.lower()}",
         disable_env_checker=True,
     )
+
+for _name, _place in (
+    ("conv", "encoders.conv:Conv"),
+    ("resnet10", "encoders.resnet:ResNet10"),
+):
+    plugins.register("encoder", _name, f"sandlot.perception.{_place}")
+plugins.register("env", "classifier", "sandlot.perception.reward_env:ClassifierEnv")
+plugins.register("env", "encoder", "sandlot.perception.feature_env:FeatureEnv")
 
 
 def load_policy(path: str) -> "Policy":
