@@ -1,0 +1,148 @@
+"""A small convolutional encoder that trains on a CPU."""
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from sandlot.learners.errors import ConfigError
+from sandlot.perception.encoders.base import Shape
+
+if TYPE_CHECKING:
+    import jax
+
+LEAST_CELLS = 2  # a map of one cell says nothing about where
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conv:
+    """A few strided convolutions with ReLU, and then where each channel is active.
+
+    Attributes:
+        kernels: side of each layer's square kernel, px.
+        strides: of each layer.
+        channels: of each layer.
+        pool: "embeddings": each channel's map is weighed by `embeddings` learned maps and summed (spatial
+            learned embeddings); "keypoints": the mean position of each channel's activity (spatial softmax)
+            and how strong it is.
+        embeddings: learned maps a channel.
+    """
+
+    kernels: tuple[int, ...] = (4, 3)
+    strides: tuple[int, ...] = (4, 2)
+    channels: tuple[int, ...] = (32, 64)
+    pool: Literal["embeddings", "keypoints"] = "embeddings"
+    embeddings: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("kernels", "strides", "channels"):
+            value = tuple(getattr(self, name))
+            object.__setattr__(self, name, value)  # a file's JSON has lists
+            if len(value) != len(self.kernels) or not value or min(value) < 1:
+                raise ConfigError(
+                    f"encoder conv: {name}={value} must hold one number >= 1 for each of "
+                    f"{len(self.kernels)} layers"
+                )
+        if self.pool not in ("embeddings", "keypoints") or self.embeddings < 1:
+            raise ConfigError(
+                f"encoder conv: pool={self.pool!r} with {self.embeddings} embeddings; choose embeddings "
+                "(at least 1) or keypoints"
+            )
+
+    def size(self, shape: Shape) -> int:
+        """How many features a frame of (H, W, C) has."""
+        self._map(shape)
+        return self.channels[-1] * (self.embeddings if self.pool == "embeddings" else 3)
+
+    def init(self, key: "jax.Array", shape: Shape) -> "dict[str, jax.Array]":
+        """Float32 weights by name for frames of (H, W, C); spread as He et al. advise before a ReLU."""
+        import jax  # noqa: PLC0415  an actor's policy needs no JAX
+
+        params: dict[str, jax.Array] = {}
+        height, width = self._map(shape)
+        keys = jax.random.split(key, len(self.kernels) + 1)
+        fan_out = shape[2]
+        for i, (kernel, channels) in enumerate(zip(self.kernels, self.channels, strict=True)):
+            size = (kernel * kernel * fan_out, channels)
+            params[f"kernel{i}"] = jax.random.normal(keys[i], size) * math.sqrt(2.0 / size[0])
+            params[f"bias{i}"] = jax.numpy.zeros(channels)
+            fan_out = channels
+        if self.pool == "embeddings":
+            size = (height * width, fan_out, self.embeddings)
+            params["where"] = jax.random.normal(keys[-1], size) / math.sqrt(height * width)
+        else:
+            params["sharpness"] = jax.numpy.ones(fan_out)
+        return params
+
+    def apply(self, params: "dict[str, jax.Array]", frames: "jax.Array") -> "jax.Array":
+        """Features float32 [B, F] of frames [B, H, W, C], uint8 or floats in 0..255."""
+        import jax  # noqa: PLC0415
+        import jax.numpy as jnp  # noqa: PLC0415
+
+        x = frames.astype(jnp.float32) * (1.0 / 255.0) - 0.5
+        for i, (kernel, stride) in enumerate(zip(self.kernels, self.strides, strict=True)):
+            if kernel == stride:
+                x = _tiles(x, kernel) @ params[f"kernel{i}"]
+            else:
+                w = params[f"kernel{i}"].reshape(kernel, kernel, x.shape[3], -1)
+                x = jax.lax.conv_general_dilated(
+                    x, w, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+                )
+            x = jax.nn.relu(x + params[f"bias{i}"])
+        cells = x.reshape(x.shape[0], -1, x.shape[3])  # [B, cells, C]
+        if self.pool == "embeddings":
+            return jnp.einsum("bpc,pce->bce", cells, params["where"]).reshape(x.shape[0], -1)
+        there = jax.nn.softmax(cells * params["sharpness"], axis=1)
+        at = jnp.einsum("bpc,pk->bck", there, _grid(x.shape[1], x.shape[2]))
+        return jnp.concatenate([at[:, :, 0], at[:, :, 1], cells.max(axis=1)], axis=1)
+
+    def apply_numpy(self, params: dict[str, np.ndarray], frames: np.ndarray) -> np.ndarray:
+        """The same without JAX, for an actor."""
+        x = np.asarray(frames, np.float32) * np.float32(1.0 / 255.0) - np.float32(0.5)
+        for i, (kernel, stride) in enumerate(zip(self.kernels, self.strides, strict=True)):
+            x = _tiles(x, kernel) if kernel == stride else _patches(x, kernel, stride)
+            x = np.maximum(x @ params[f"kernel{i}"] + params[f"bias{i}"], 0)
+        cells = x.reshape(x.shape[0], -1, x.shape[3])
+        if self.pool == "embeddings":
+            by_channel = cells.transpose(2, 0, 1) @ params["where"].transpose(1, 0, 2)  # [C, B, E]
+            return np.ascontiguousarray(by_channel.transpose(1, 0, 2)).reshape(x.shape[0], -1)
+        sharp = cells * params["sharpness"]
+        there = np.exp(sharp - sharp.max(axis=1, keepdims=True))
+        there /= there.sum(axis=1, keepdims=True)
+        at = there.transpose(0, 2, 1) @ _grid(x.shape[1], x.shape[2])
+        return np.concatenate([at[:, :, 0], at[:, :, 1], cells.max(axis=1)], axis=1)
+
+    def _map(self, shape: Shape) -> tuple[int, int]:
+        """Height and width of the last layer's map."""
+        height, width, _ = shape
+        for kernel, stride in zip(self.kernels, self.strides, strict=True):
+            height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
+        if min(height, width) < LEAST_CELLS:
+            raise ConfigError(
+                f"encoder conv: a frame of {shape[0]} x {shape[1]} px is too small for kernels "
+                f"{self.kernels} with strides {self.strides}: its map would be {height} x {width}; "
+                "use larger frames or fewer layers"
+            )
+        return height, width
+
+
+def _grid(height: int, width: int) -> np.ndarray:
+    """Row and column of every cell of a map, in [-1, 1], float32 [cells, 2]."""
+    rows, columns = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    return np.stack([rows.ravel(), columns.ravel()], axis=1).astype(np.float32)
+
+
+def _tiles(x: Any, side: int) -> Any:
+    """Frames [B, H, W, C] cut into tiles, [B, H // side, W // side, side * side * C]; a rest is left out."""
+    batch, height, width, channels = x.shape
+    rows, columns = height // side, width // side
+    x = x[:, : rows * side, : columns * side].reshape(batch, rows, side, columns, side, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
+
+
+def _patches(x: np.ndarray, kernel: int, stride: int) -> np.ndarray:
+    """Overlapping patches, [B, rows, columns, kernel * kernel * C]."""
+    every = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(1, 2))
+    some = every[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+    return some.reshape(*some.shape[:3], -1)
