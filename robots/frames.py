@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from sandlot.robots.errors import SensorError
 
@@ -37,18 +36,6 @@ def layout_fault(message: Any) -> str:
             f"bytes in rows of {message.step}; restart the camera's driver"
         )
     return ""
-
-
-def fit(frame: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """The middle of a frame in the shape of an observation, uint8 [H, W, 3], a fresh array."""
-    height, width = shape[:2]
-    if frame.shape[:2] == (height, width):
-        return frame.copy()
-    scale = min(frame.shape[0] / height, frame.shape[1] / width)
-    rows, columns = round(height * scale), round(width * scale)
-    top, left = (frame.shape[0] - rows) // 2, (frame.shape[1] - columns) // 2
-    middle = np.ascontiguousarray(frame[top : top + rows, left : left + columns])
-    return np.array(Image.fromarray(middle).resize((width, height), Image.Resampling.BOX))
 
 
 def frame_check(least: Sequence[int]) -> Callable[[Any], str]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from sandlot.perception.cameras.view import fit
 from sandlot.robots.arm import ros_messages, topics
 from sandlot.robots.arm.spec import ArmReading, Command, Pose
 from sandlot.robots.errors import SensorError
-from sandlot.robots.frames import fit, frame_check, frame_of
+from sandlot.robots.frames import frame_check, frame_of
 from sandlot.robots.observer import Observer, Source
 from sandlot.robots.protocol import Camera
 

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sandlot.perception.cameras.view import fit
 from sandlot.robots.errors import SensorError
-from sandlot.robots.frames import fit, frame_check, frame_of
+from sandlot.robots.frames import frame_check, frame_of
 
 
 def message(frame, encoding="rgb8", padding=0):

@@ -1,0 +1,7 @@
+"""What can go wrong with a camera."""
+
+from sandlot.learners.errors import NotReadyError
+
+
+class CameraError(NotReadyError):
+    """A camera gives no usable frame: names it, its device, and how old its newest frame is."""
