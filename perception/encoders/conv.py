@@ -82,14 +82,8 @@ class Conv:
 
         x = frames.astype(jnp.float32) * (1.0 / 255.0) - 0.5
         for i, (kernel, stride) in enumerate(zip(self.kernels, self.strides, strict=True)):
-            if kernel == stride:
-                x = _tiles(x, kernel) @ params[f"kernel{i}"]
-            else:
-                w = params[f"kernel{i}"].reshape(kernel, kernel, x.shape[3], -1)
-                x = jax.lax.conv_general_dilated(
-                    x, w, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-                )
-            x = jax.nn.relu(x + params[f"bias{i}"])
+            x = _tiles(x, kernel) if kernel == stride else _patches(x, kernel, stride, jnp)
+            x = jax.nn.relu(x @ params[f"kernel{i}"] + params[f"bias{i}"])
         cells = x.reshape(x.shape[0], -1, x.shape[3])  # [B, cells, C]
         if self.pool == "embeddings":
             return jnp.einsum("bpc,pce->bce", cells, params["where"]).reshape(x.shape[0], -1)
@@ -101,7 +95,7 @@ class Conv:
         """The same without JAX, for an actor."""
         x = np.asarray(frames, np.float32) * np.float32(1.0 / 255.0) - np.float32(0.5)
         for i, (kernel, stride) in enumerate(zip(self.kernels, self.strides, strict=True)):
-            x = _tiles(x, kernel) if kernel == stride else _patches(x, kernel, stride)
+            x = _tiles(x, kernel) if kernel == stride else _patches(x, kernel, stride, np)
             x = np.maximum(x @ params[f"kernel{i}"] + params[f"bias{i}"], 0)
         cells = x.reshape(x.shape[0], -1, x.shape[3])
         if self.pool == "embeddings":
@@ -115,7 +109,7 @@ class Conv:
 
     def _map(self, shape: Shape) -> tuple[int, int]:
         """Height and width of the last layer's map."""
-        height, width, _ = shape
+        height, width = shape[:2]
         for kernel, stride in zip(self.kernels, self.strides, strict=True):
             height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
         if min(height, width) < LEAST_CELLS:
@@ -141,8 +135,11 @@ def _tiles(x: Any, side: int) -> Any:
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
 
 
-def _patches(x: np.ndarray, kernel: int, stride: int) -> np.ndarray:
-    """Overlapping patches, [B, rows, columns, kernel * kernel * C]."""
-    every = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(1, 2))
-    some = every[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
-    return some.reshape(*some.shape[:3], -1)
+def _patches(x: Any, kernel: int, stride: int, xp: Any) -> Any:
+    """Overlapping patches, [B, rows, columns, kernel * kernel * C]; `xp` is numpy or jax.numpy."""
+    rows, columns = ((n - kernel) // stride + 1 for n in x.shape[1:3])
+    ends = stride * (rows - 1) + 1, stride * (columns - 1) + 1
+    shifts = [(i, j) for i in range(kernel) for j in range(kernel)]
+    return xp.concatenate(
+        [x[:, i : i + ends[0] : stride, j : j + ends[1] : stride] for i, j in shifts], axis=-1
+    )
