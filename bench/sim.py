@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sandlot.robots.env import RobotEnv
-from sandlot.sim.arm_envs import make_pick
+from sandlot.sim.arm_envs import make
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ RUNS = 5
 
 def steps_per_s(cameras: Sequence[str], seconds: float) -> float:
     """Env steps a second of `arm_pick`, random actions, resets included; 10 Hz actions, 500 Hz physics."""
-    env = make_pick(cameras=cameras)
+    env = make("arm_pick", cameras=cameras)
     rng = np.random.default_rng(0)
     env.reset(seed=0)
     _step(env, rng)  # whatever is loaded or compiled at first use

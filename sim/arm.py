@@ -59,6 +59,15 @@ class SimArm:
         self._command = Command(self._physics.tool(), scene.gripper_open)
         self._run_sensing(SENSE_TICKS)
 
+    def settle(self) -> None:
+        """Takes arm and objects as they are: an episode begins where the last one ended."""
+        if self._randomization:
+            self._draw = self._randomization.draw(self._rng)
+            self._physics.vary(self._draw)
+        self._physics.stay()
+        self._command = Command(self._physics.tool(), self._command.gripper_open)
+        self._run_sensing(SENSE_TICKS)
+
     def act(self, action: np.ndarray) -> np.ndarray:
         """Moves the command by an action and runs one control period; returns the action as executed."""
         done = executed(action, 7 if self._limits.gripper else 6)

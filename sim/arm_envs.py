@@ -1,10 +1,9 @@
 """Makers of the arm's envs: what the Gymnasium ids point to."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sandlot.robots.arm.spec import ArmReading, ArmScene
-from sandlot.robots.arm.tasks import ArmInsert, ArmPick, ArmReach, ArmTask
+from sandlot.robots.arm.tasks import TASKS
 from sandlot.robots.env import RobotEnv
 from sandlot.sim.arm import SimArm
 from sandlot.sim.arm_control import Impedance
@@ -13,39 +12,21 @@ from sandlot.sim.randomization import Randomization
 
 ArmEnv = RobotEnv[ArmReading, ArmScene]
 
-IMPEDANCES = {
-    "arm_reach": Impedance(),
-    "arm_pick": Impedance(),
-    "arm_insert": Impedance(
-        stiffness_npm=3000.0,
-        damping_nspm=200.0,
-        stiffness_nmprad=200.0,
-        damping_nmsprad=15.0,
-        error_m=0.007,
-        error_rad=0.1,
-    ),
-}
+_PLUG = Impedance(
+    stiffness_npm=3000.0,
+    damping_nspm=200.0,
+    stiffness_nmprad=200.0,
+    damping_nmsprad=15.0,
+    error_m=0.007,
+    error_rad=0.1,
+)
+"""Stiff, but pushes with 21 N at most."""
+IMPEDANCES = {name: Impedance() for name in TASKS} | {"arm_insert": _PLUG, "arm_pcb": _PLUG}
 """Gains of the controller, by task."""
 
 
-def make_reach(**kwargs: Any) -> ArmEnv:
-    """`sandlot/ArmReach-v0`; arguments as for `make`."""
-    return make(ArmReach, IMPEDANCES["arm_reach"], **kwargs)
-
-
-def make_pick(**kwargs: Any) -> ArmEnv:
-    """`sandlot/ArmPick-v0`; arguments as for `make`."""
-    return make(ArmPick, IMPEDANCES["arm_pick"], **kwargs)
-
-
-def make_insert(**kwargs: Any) -> ArmEnv:
-    """`sandlot/ArmInsert-v0`; arguments as for `make`. Pushes with 21 N at most."""
-    return make(ArmInsert, IMPEDANCES["arm_insert"], **kwargs)
-
-
 def make(
-    task_type: type[ArmTask],
-    impedance: Impedance,
+    task: str,
     *,
     render_mode: str | None = None,
     cameras: Sequence[str] = (),
@@ -58,8 +39,7 @@ def make(
     """An env of the simulated arm.
 
     Args:
-        task_type: what to practise.
-        impedance: gains and limits of the controller.
+        task: what to practise, a key of `TASKS`.
         render_mode: "rgb_array" to make `render` work.
         cameras: names of cameras to observe; then the state no longer holds the pose of objects.
         image_px: width and height of their frames.
@@ -68,14 +48,14 @@ def make(
         mjcf_site: name of its tool site, when the guess is wrong (see `arm_load`).
         mjcf_gripper: name of its gripper's actuator, when the guess is wrong.
     """
-    task = task_type(privileged=not cameras)
+    practised = TASKS[task](privileged=not cameras)
     robot = SimArm(
-        task.name,
-        task.limits,
-        impedance=impedance,
+        task,
+        practised.limits,
+        impedance=IMPEDANCES[task],
         randomization=Randomization() if randomize else None,
         cameras=cameras,
         image_px=image_px,
         arm=load_arm(mjcf, site=mjcf_site, gripper=mjcf_gripper) if mjcf else None,
     )
-    return RobotEnv(robot, task, render_mode)
+    return RobotEnv(robot, practised, render_mode)

@@ -18,6 +18,9 @@ from sandlot.sim.randomization import Draw, Nominal
 
 log = logging.getLogger(__name__)
 
+SETTLE_TICKS = 1000
+AWAY_M = (0.5, 0.0, -10.0)
+"""Where nothing is in the way."""
 SENSORS_OFF = int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
 AUTORESET_OFF = int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
 DIVERGED = (
@@ -88,27 +91,45 @@ class ArmPhysics:
             sensed=d.sensordata[force : force + 6],
         )
         self.brake = Brake(self.chain, self.loop)
-        self.objects = {o.name: o for o in self._world.objects}
-        self._bodies = {name: m.body(name).id for name in self.objects}
+        self.objects = {o.name: o for o in self._world.objects if o.placed}
+        self._bodies = {o.name: m.body(o.name).id for o in self._world.objects}
         free = [self._bodies[o.name] for o in self._world.objects if o.free]
         self._nominal = Nominal(m, free)
-        others = [j for j in range(m.njnt) if j not in ids and m.jnt_bodyid[j] not in free]
+        added = [m.joint(name).id for name in self._world.joints]
+        others = [j for j in range(m.njnt) if j not in (*ids, *added) and m.jnt_bodyid[j] not in free]
         self.gripper = Gripper(m, self._arm, others, self._world.grip_m)
+        self._added = np.concatenate([np.arange(*_qpos_span(m, j)) for j in added]) if added else None
+        if self._added is not None:
+            self._let_rest(self._added, limits)
+
+    def _let_rest(self, adr: np.ndarray, limits: ArmLimits) -> None:
+        """Has the joints that the world added come to rest under gravity; trials start with them so."""
+        self._rest = self.model.qpos0[adr].copy()
+        nowhere = {name: Pose(np.array(AWAY_M), np.eye(3)) for name in self.objects}
+        self.reset(ArmScene(limits.middle(), False, nowhere), Draw())
+        self.run(SETTLE_TICKS)
+        self._rest = self.data.qpos[adr].copy()
 
     def reset(self, scene: ArmScene, draw: Draw) -> None:
         """Puts the arm and the objects where the scene says, at rest, in a world varied by `draw`."""
         m, d = self.model, self.data
-        self._nominal.apply(draw)
-        self.loop.gains[:] = self._impedance.gains(m.opt.timestep, draw.stiffness)
         mujoco.mj_resetData(m, d)
-        d.xfrc_applied[self._hand, :3] = draw.payload_kg * m.opt.gravity
-        for name in self.objects:
-            self.place(name, scene.objects[name])
+        self.vary(draw)
+        for name, pose in scene.objects.items():
+            self.place(name, pose)
         self.gripper.reset(d, scene.gripper_open)
+        if self._added is not None:
+            d.qpos[self._added] = self._rest
         arm_kinematics.solve(self.chain, self.loop.posture_rad, scene.tool)
         mujoco.mj_forward(m, d)
         d.qfrc_applied[self.chain.where[2]] = d.qfrc_bias[self.chain.where[2]]
         self.stay()
+
+    def vary(self, draw: Draw) -> None:
+        """Varies the world as it is; nothing moves."""
+        self._nominal.apply(draw)
+        self.loop.gains[:] = self._impedance.gains(self.model.opt.timestep, draw.stiffness)
+        self.data.xfrc_applied[self._hand, :3] = draw.payload_kg * self.model.opt.gravity
 
     def stay(self) -> None:
         """Makes where the tool is now its reference and goal."""
@@ -186,6 +207,12 @@ class ArmPhysics:
         arm = d.subtree_com[self._hand] - d.site_xpos[self._wrist]
         force, torque = -(mat @ self.loop.wrench[:3]), -(mat @ self.loop.wrench[3:])
         return force - weight, torque - np.cross(arm, weight)
+
+
+def _qpos_span(model: mujoco.MjModel, joint: int) -> tuple[int, int]:
+    """First address in qpos of a joint, and the one after its last."""
+    start = int(model.jnt_qposadr[joint])
+    return start, start + (4 if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_BALL else 1)
 
 
 def with_sensors(model: mujoco.MjModel, on: bool) -> None:

@@ -1,49 +1,18 @@
 """The worlds the arm works in: table, light, cameras, and the objects of each task."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import mujoco
 import numpy as np
 
-from sandlot.robots import rotation
-from sandlot.robots.arm.tasks import CUBE_HALF_M, HOLE_DEPTH_M, PEG_HALF_M, PEG_LENGTH_M
-from sandlot.sim import shapes
+from sandlot.sim import arm_bins, arm_cable, arm_plugs, shapes
 from sandlot.sim.arm_model import ArmModel
-from sandlot.sim.shapes import BLUE, DARK, GHOST, GREEN, RED, box, cylinder
+from sandlot.sim.arm_world import Tracked, World, look_at
+from sandlot.sim.shapes import GHOST, box
 
-CUBE_KG, PEG_KG = 0.06, 0.08
-CLEARANCE_M = 0.001  # hole side minus peg side
-HOLE_BLOCK_HALF_M = 0.04
 WRIST = "wrist_sensor"
 HORIZON = (0.66, 0.71, 0.78)
-
-
-class Tracked(NamedTuple):
-    """An object whose pose is part of the reading.
-
-    Attributes:
-        name: of its body.
-        free: whether it moves by itself; otherwise it stays where the scene puts it.
-    """
-
-    name: str
-    free: bool
-
-
-class World(NamedTuple):
-    """What a task adds to arm and table.
-
-    Attributes:
-        objects: the tracked ones.
-        site: what impedance, limits and readings are about: the arm's own tool site, or the tip of what
-        it holds.
-        grip_m: distance of the fingers when closed; more than 0 when something is mounted between them.
-    """
-
-    objects: tuple[Tracked, ...]
-    site: str
-    grip_m: float = 0.0
 
 
 def build(world: str, arm: ArmModel) -> World:
@@ -116,21 +85,11 @@ def _add_room(arm: ArmModel) -> None:
 def _add_cameras(arm: ArmModel) -> None:
     """`front` and `side` look at the workspace, `wrist` rides on the hand, `film` is for people."""
     for name, (pos, target, fovy_deg) in CAMERAS.items():
-        arm.spec.worldbody.add_camera(name=name, pos=pos, quat=_look_at(pos, target), fovy=fovy_deg)
+        arm.spec.worldbody.add_camera(name=name, pos=pos, quat=look_at(pos, target), fovy=fovy_deg)
     site = arm.spec.site(arm.site)
     eye = np.asarray(site.pos) + (0.11, 0.0, -0.085)
     ahead = np.asarray(site.pos) + (0.015, 0.0, 0.02)
-    site.parent.add_camera(name="wrist", pos=eye, quat=_look_at(eye, ahead), fovy=70.0)
-
-
-def _look_at(eye: Any, target: Any) -> np.ndarray:
-    """Quaternion of a camera (looking along -z, y up) at `eye` that sees `target` in its middle."""
-    back = np.asarray(eye, float) - target
-    back /= np.linalg.norm(back)
-    up = np.array([0.0, 0.0, 1.0]) if abs(back[2]) < 0.95 else np.array([1.0, 0.0, 0.0])
-    right = np.cross(up, back)
-    right /= np.linalg.norm(right)
-    return rotation.quat(np.ascontiguousarray(np.array([right, np.cross(back, right), back]).T))
+    site.parent.add_camera(name="wrist", pos=eye, quat=look_at(eye, ahead), fovy=70.0)
 
 
 CAMERAS = {
@@ -152,43 +111,15 @@ def _reach(arm: ArmModel) -> World:
 
 def _pick(arm: ArmModel) -> World:
     """A free cube with 4 cm edges."""
-    body = arm.spec.worldbody.add_body(name="cube", pos=(0.5, 0, CUBE_HALF_M))
-    body.add_freejoint(name="cube")
-    box(body, (0, 0, 0), (CUBE_HALF_M,) * 3, RED, mass=CUBE_KG, **shapes.CUBE)
-    return World((Tracked("cube", True),), arm.site)
-
-
-def _insert(arm: ArmModel) -> World:
-    """A square peg, held by the gripper without play, and a block with a square hole.
-
-    The tool is the peg's tip: compliance is centred there, which is what lets a peg find its way.
-    """
-    spec = arm.spec
-    site = spec.site(arm.site)
-    hand = site.parent
-    peg = hand.add_body(name="peg", pos=site.pos, quat=site.quat)
-    middle = PEG_LENGTH_M / 2 - 0.015
-    box(peg, (0, 0, middle), (PEG_HALF_M, PEG_HALF_M, PEG_LENGTH_M / 2), BLUE, mass=PEG_KG, **shapes.PEG)
-    tip = middle + PEG_LENGTH_M / 2
-    peg.add_site(name="peg_tip", pos=(0, 0, tip), group=4)
-    _add_hole(spec)
-    return World((Tracked("hole", False),), "peg_tip", grip_m=2 * PEG_HALF_M)
-
-
-def _add_hole(spec: Any) -> None:
-    """Four walls around the hole; the body's origin is the middle of the opening."""
-    body = spec.worldbody.add_body(name="hole", pos=(0.5, 0, HOLE_DEPTH_M))
-    inner, outer = PEG_HALF_M + CLEARANCE_M / 2, HOLE_BLOCK_HALF_M
-    middle, half = (outer + inner) / 2, (outer - inner) / 2
-    z, deep = -HOLE_DEPTH_M / 2, HOLE_DEPTH_M / 2
-    for sign in (1.0, -1.0):
-        box(body, (sign * middle, 0, z), (half, outer, deep), GREEN, **shapes.HOLE)
-        box(body, (0, sign * middle, z), (inner, half, deep), GREEN, **shapes.HOLE)
-    cylinder(body, (0.034, 0, 0), (0.034, 0, 0.0005), 0.003, DARK)  # shows which way it points
+    return World((arm_bins.add_cube(arm.spec, (0.5, 0)),), arm.site)
 
 
 WORLDS: dict[str, Callable[[ArmModel], World]] = {
     "arm_reach": _reach,
     "arm_pick": _pick,
-    "arm_insert": _insert,
+    "arm_insert": arm_plugs.peg,
+    "arm_pcb": arm_plugs.connector,
+    "arm_cable": arm_cable.cable,
+    "arm_relocate": arm_bins.bins,
+    "arm_relocate_back": arm_bins.bins,
 }

@@ -18,6 +18,9 @@ OAK: Rgba = (0.72, 0.58, 0.42, 1.0)
 MAT: Rgba = (0.78, 0.79, 0.80, 1.0)
 SLATE: Rgba = (0.30, 0.33, 0.38, 1.0)
 FLOOR: Rgba = (0.60, 0.64, 0.70, 1.0)
+ORANGE: Rgba = (0.95, 0.55, 0.10, 1.0)
+GOLD: Rgba = (0.90, 0.74, 0.25, 1.0)
+BOARD: Rgba = (0.05, 0.36, 0.20, 1.0)
 
 GROUP_LOOK, GROUP_HIDDEN = 2, 4
 """Geom groups: what cameras see, and what they do not."""

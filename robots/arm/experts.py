@@ -1,6 +1,7 @@
 """Scripted experts: pure functions of one reading, so they recover from any state and keep no memory."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,20 +52,42 @@ def pick(reading: ArmReading, limits: ArmLimits) -> np.ndarray:
     return towards(reading, limits, cube.position_m + (0, 0, height), aligned, OPEN)
 
 
-def insert(reading: ArmReading, limits: ArmLimits) -> np.ndarray:
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """How well what is held must be lined up with its hole.
+
+    Attributes:
+        press_m: sideways, to touch down.
+        press_rad: turned, to touch down.
+        inside_m: sideways, to push once the tip is in.
+        search_m: how far to feel around for the hole while touching its rim.
+    """
+
+    press_m: float
+    press_rad: float
+    inside_m: float
+    search_m: float = 0.0
+
+
+def insert(reading: ArmReading, limits: ArmLimits, name: str, aim: Aim) -> np.ndarray:
     """Go above the hole, line up, touch down gently, and push once the tip is in.
 
-    A light press lets the tip slide on the rim until it falls in; a firm one would be held by friction.
+    A light press lets the tip slide on the rim until it falls in; a firm one would be held by friction. The
+    search needs no memory: the last digits of the measured position say where to feel next.
     """
-    hole, tip = reading.objects["hole"], reading.tool
+    hole, tip = reading.objects[name], reading.tool
     offset = hole.position_m - tip.position_m
     fits = rotation.mul(hole.rotation, DOWN)
     away = math.hypot(offset[0], offset[1])
     turn = float(np.linalg.norm(rotation.between(tip.rotation, fits)))
-    if offset[2] > 0.001 and away < 0.002:
+    if offset[2] > 0.001 and away < aim.inside_m:
         height = -0.03
-    elif away < 0.0015 and turn < 0.03:
-        height = -offset[2] - (0.001 if reading.force_n[2] > TOUCH_N else 0.005)
+    elif away < aim.press_m and turn < aim.press_rad:
+        touching = reading.force_n[2] > TOUCH_N
+        height = -offset[2] - (0.001 if touching else 0.005)
+        angle = 1e7 * float(tip.position_m.sum()) % (2.0 * math.pi)
+        feel = aim.search_m * touching * np.array([math.cos(angle), math.sin(angle), 0.0])
+        return towards(reading, limits, hole.position_m + feel + (0, 0, height), fits)
     else:
         height = 0.004 + min(away, 0.04)
     return towards(reading, limits, hole.position_m + (0, 0, height), fits)

@@ -12,7 +12,7 @@ from sandlot.robots import ros_node
 from sandlot.robots.arm import ros_messages, topics
 from sandlot.robots.arm.gate_limits import ArmCommand, Wish, offered, with_margin
 from sandlot.robots.arm.spec import ArmLimits, Pose
-from sandlot.robots.arm.tasks import ArmInsert, ArmPick, ArmReach
+from sandlot.robots.arm.tasks import TASKS
 from sandlot.robots.gate import Mode
 from sandlot.robots.gate_node import GateNode, GateParams, commander_of
 from sandlot.robots.ros_latest import Latest
@@ -21,7 +21,7 @@ from sandlot.robots.stamps import Clocks, is_fresh, read_clocks
 PRECEDENCE = 10
 """Before actor and driver, which compute: the gate needs little time, but that at once."""
 
-LIMITS: dict[str, ArmLimits] = {task.name: task.limits for task in (ArmReach, ArmPick, ArmInsert)}
+LIMITS: dict[str, ArmLimits] = {name: task.limits for name, task in TASKS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

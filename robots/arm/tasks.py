@@ -1,73 +1,23 @@
 """The arm's tasks: what is observed, what counts as success, how a trial starts. No simulator here."""
 
-import abc
-import math
-
 import numpy as np
 
-from sandlot.learners.schema import Entry
 from sandlot.robots import rotation
 from sandlot.robots.arm import experts
+from sandlot.robots.arm.cube import CUBE_HALF_M, cube_groups, lifted_m
 from sandlot.robots.arm.observation import (
     Group,
     from_tool,
     gripper_groups,
-    observe,
     tool_groups,
     turn_from_tool,
     wrench_groups,
 )
 from sandlot.robots.arm.spec import DOWN, ArmLimits, ArmReading, ArmScene, Pose
-
-CUBE_HALF_M = 0.02
-PEG_HALF_M, PEG_LENGTH_M = 0.01, 0.08
-HOLE_DEPTH_M = 0.03
-
-
-class ArmTask(abc.ABC):
-    """What the arm's tasks share. Limits and state groups are data, set by each task.
-
-    With `privileged`, the state holds the poses of objects; without, cameras have to show them.
-    """
-
-    name: str
-    max_steps: int
-    limits: ArmLimits
-
-    def __init__(self, privileged: bool = True) -> None:
-        self._groups = (*self.own_groups(), *(self.object_groups() if privileged else ()))
-
-    @abc.abstractmethod
-    def own_groups(self) -> tuple[Group, ...]:
-        """What the arm feels of itself."""
-
-    @abc.abstractmethod
-    def object_groups(self) -> tuple[Group, ...]:
-        """What has to be seen."""
-
-    @abc.abstractmethod
-    def scene(self, rng: np.random.Generator) -> ArmScene:
-        """Draws how the next trial starts."""
-
-    @abc.abstractmethod
-    def success(self, reading: ArmReading) -> bool:
-        """Whether the task is done."""
-
-    @abc.abstractmethod
-    def expert(self, reading: ArmReading) -> np.ndarray:
-        """A scripted action, float32 [A] in [-1, 1]."""
-
-    def state_entries(self) -> tuple[Entry, ...]:
-        """The named entries of the state."""
-        return tuple(g.entry() for g in self._groups)
-
-    def action_entries(self) -> tuple[Entry, ...]:
-        """The named entries of the action."""
-        return self.limits.entries()
-
-    def observe(self, reading: ArmReading) -> np.ndarray:
-        """The state, float32 [n]."""
-        return observe(self._groups, reading)
+from sandlot.robots.arm.task import ArmTask, yawed
+from sandlot.robots.arm.tasks_cable import ArmCable
+from sandlot.robots.arm.tasks_plug import ArmInsert, ArmPcb
+from sandlot.robots.arm.tasks_relocate import ArmRelocate, ArmRelocateBack
 
 
 class ArmReach(ArmTask):
@@ -147,11 +97,7 @@ class ArmPick(ArmTask):
 
     def object_groups(self) -> tuple[Group, ...]:
         """The cube from the tool; 6 numbers."""
-        return (
-            Group("cube_from_tool", 3, "m", 0.1, "base", lambda r: from_tool(r, "cube")),
-            Group("cube_height", 1, "m above rest", 0.1, "base", lambda r: (lifted_m(r),)),
-            Group("cube_yaw", 2, "sine and cosine of 4 x yaw from the tool", 1.0, "tool", cube_yaw),
-        )
+        return cube_groups()
 
     def scene(self, rng: np.random.Generator) -> ArmScene:
         """Cube anywhere on its square, tool somewhere above the middle."""
@@ -171,83 +117,7 @@ class ArmPick(ArmTask):
         return experts.pick(reading, self.limits)
 
 
-class ArmInsert(ArmTask):
-    """Put a square peg, held by the gripper, into a hole that is 1 mm wider.
-
-    The hole lies anywhere in 10 x 10 cm, turned by up to 15 degrees. The tool is the peg's tip.
-    """
-
-    name = "arm_insert"
-    max_steps = 60
-    centre_m = (0.5, 0.0)
-    half_side_m = 0.05
-    yaw_rad = math.radians(15.0)
-    inserted_m = 0.02
-    limits = ArmLimits(
-        step_m=0.01,
-        step_rad=0.05,
-        low_m=(0.42, -0.08, 0.002),
-        high_m=(0.58, 0.08, 0.14),
-        tilt_rad=0.4,
-        lead_m=0.03,
-        lead_rad=0.2,
-        gripper=False,
-    )
-
-    def own_groups(self) -> tuple[Group, ...]:
-        """Tip and wrench; 24 numbers."""
-        return (*tool_groups((*self.centre_m, 0.07)), *wrench_groups())
-
-    def object_groups(self) -> tuple[Group, ...]:
-        """The hole from the tip, once for the way there and once for the last centimetre; 9 numbers."""
-        return (
-            Group("hole_from_tip", 3, "m", 0.05, "base", lambda r: from_tool(r, "hole")),
-            Group("hole_from_tip_fine", 3, "m", 0.005, "base", hole_within_1cm),
-            Group("hole_turn", 3, "rad from the tip", 0.2, "base", hole_turn),
-        )
-
-    def scene(self, rng: np.random.Generator) -> ArmScene:
-        """Hole anywhere on its square, tip some centimetres above the middle."""
-        x, y = rng.uniform(-self.half_side_m, self.half_side_m, 2) + self.centre_m
-        hole = Pose(np.array([x, y, HOLE_DEPTH_M]), yawed(rng.uniform(-self.yaw_rad, self.yaw_rad)))
-        tip = np.array([*self.centre_m, HOLE_DEPTH_M + 0.06]) + rng.uniform(-0.02, 0.02, 3)
-        return ArmScene(Pose(tip, DOWN.copy()), False, {"hole": hole})
-
-    def success(self, reading: ArmReading) -> bool:
-        """The tip is 2 cm deep in the hole."""
-        x, y, z = from_tool(reading, "hole")
-        return bool(z >= self.inserted_m and math.hypot(x, y) < PEG_HALF_M / 2)
-
-    def expert(self, reading: ArmReading) -> np.ndarray:
-        """Above the hole, aligned, then down."""
-        return experts.insert(reading, self.limits)
-
-
-TASKS: dict[str, type[ArmTask]] = {task.name: task for task in (ArmReach, ArmPick, ArmInsert)}
+TASKS: dict[str, type[ArmTask]] = {
+    task.name: task for task in (ArmReach, ArmPick, ArmInsert, ArmPcb, ArmCable, ArmRelocate, ArmRelocateBack)
+}
 """Every task of the arm, by name."""
-
-
-def yawed(angle_rad: float) -> np.ndarray:
-    """A turn about the vertical by `angle_rad` [3, 3]."""
-    return rotation.exp(np.array([0.0, 0.0, angle_rad]))
-
-
-def lifted_m(reading: ArmReading) -> float:
-    """How far the cube's centre is above where it rests."""
-    return float(reading.objects["cube"].position_m[2]) - CUBE_HALF_M
-
-
-def cube_yaw(reading: ArmReading) -> tuple[float, float]:
-    """Sine and cosine of 4 x the cube's yaw from the tool: a square looks the same every quarter turn."""
-    angle = 4.0 * experts.yaw_between(reading.tool.rotation, reading.objects["cube"].rotation)
-    return math.sin(angle), math.cos(angle)
-
-
-def hole_within_1cm(reading: ArmReading) -> np.ndarray:
-    """From the tip to the hole, m [3], clipped to 1 cm per axis."""
-    return np.clip(from_tool(reading, "hole"), -0.01, 0.01)
-
-
-def hole_turn(reading: ArmReading) -> np.ndarray:
-    """The rotation vector [3] that turns the peg so that it fits the hole, base frame, rad."""
-    return rotation.between(reading.tool.rotation, rotation.mul(reading.objects["hole"].rotation, DOWN))

@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Gymnasium's checker refuses an observation space whose "images" are empty; ours has the key always.
-for _name in ("Reach", "Pick", "Insert"):
-    register(
-        id=f"sandlot/Arm{_name}-v0",
-        entry_point=f"sandlot.sim.arm_envs:make_{_name.lower()}",
-        disable_env_checker=True,
-    )
-    register(
-        id=f"sandlot_ros/Arm{_name}-v0",
-        entry_point=f"sandlot.robots.arm.ros_envs:make_{_name.lower()}",
-        disable_env_checker=True,
-    )
+for _name, _task in (
+    ("Reach", "arm_reach"),
+    ("Pick", "arm_pick"),
+    ("Insert", "arm_insert"),
+    ("Pcb", "arm_pcb"),
+    ("Cable", "arm_cable"),
+    ("Relocate", "arm_relocate"),
+    ("RelocateBack", "arm_relocate_back"),
+):
+    for _place, _module in (("sandlot", "sim.arm_envs"), ("sandlot_ros", "robots.arm.ros_envs")):
+        register(
+            id=f"{_place}/Arm{_name}-v0",
+            entry_point=f"sandlot.{_module}:make",
+            kwargs={"task": _task},
+            disable_env_checker=True,
+        )
 
 for _name, _place in (
     ("conv", "encoders.conv:Conv"),

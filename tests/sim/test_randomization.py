@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sandlot.learners.errors import ConfigError
-from sandlot.sim.arm_envs import make_pick
+from sandlot.sim.arm_envs import make
 from sandlot.sim.randomization import NUMBERS, Draw, Nominal, Randomization
 
 
@@ -28,7 +28,7 @@ def test_ranges_and_draws_have_the_same_names():
 
 
 def test_applies_and_restores():
-    model = make_pick().robot.model
+    model = make("arm_pick").robot.model
     cube = model.body("cube").id
     before = {name: getattr(model, name).copy() for name in NUMBERS}
     nominal = Nominal(model, [cube])
@@ -42,7 +42,7 @@ def test_applies_and_restores():
 
 
 def test_one_switch_changes_dynamics_and_sensors():
-    plain, varied = make_pick(), make_pick(randomize=True)
+    plain, varied = make("arm_pick"), make("arm_pick", randomize=True)
     for env in (plain, varied):
         env.reset(seed=3)
     assert not np.array_equal(plain.robot.model.geom_friction, varied.robot.model.geom_friction)
@@ -57,7 +57,7 @@ def test_action_delay_moves_the_arm_later():
         ranges = {f.name: (getattr(Draw(), f.name),) * 2 for f in dataclasses.fields(Draw)}
         for name in ("pose_bias_m", "force_bias_n", "camera_m"):
             ranges[name] = (0.0, 0.0)
-        env = make_pick()
+        env = make("arm_pick")
         env.robot._randomization = Randomization(**(ranges | {"action_delay_s": (delay_s, delay_s)}))
         env.reset(seed=0)
         start = env.robot.observe().tool.position_m[2]
@@ -68,7 +68,7 @@ def test_action_delay_moves_the_arm_later():
 
 
 def test_experts_cope():
-    env = make_pick(randomize=True)
+    env = make("arm_pick", randomize=True)
     for seed in range(8):
         _, info = env.reset(seed=seed)
         for _ in range(50):

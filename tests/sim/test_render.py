@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env
 
 from sandlot.learners.errors import ConfigError
 from sandlot.sim import render
-from sandlot.sim.arm_envs import make_insert, make_pick
+from sandlot.sim.arm_envs import make
 
 
 def _reason():
@@ -26,7 +26,7 @@ needs_gl = pytest.mark.skipif(bool(REASON), reason=REASON or "OpenGL works")
 
 @needs_gl
 def test_cameras_give_frames_of_the_spec():
-    env = make_pick(cameras=("front", "wrist"), image_px=64)
+    env = make("arm_pick", cameras=("front", "wrist"), image_px=64)
     assert env.env_spec.images == {"front": (64, 64, 3), "wrist": (64, 64, 3)}
     obs, _ = env.reset(seed=0)
     assert env.observation_space.contains(obs)
@@ -42,7 +42,7 @@ def test_cameras_give_frames_of_the_spec():
 
 @needs_gl
 def test_same_seed_same_picture():
-    envs = [make_insert(cameras=("side",), image_px=64) for _ in range(2)]
+    envs = [make("arm_insert", cameras=("side",), image_px=64) for _ in range(2)]
     a, b = (env.reset(seed=4)[0]["images"]["side"] for env in envs)
     np.testing.assert_array_equal(a, b)
     for env in envs:
@@ -51,7 +51,7 @@ def test_same_seed_same_picture():
 
 @needs_gl
 def test_the_red_cube_is_seen():
-    env = make_pick(cameras=("front",))
+    env = make("arm_pick", cameras=("front",))
     frame = env.reset(seed=0)[0]["images"]["front"].astype(int)
     red = (frame[..., 0] > 120) & (frame[..., 1] < 80) & (frame[..., 2] < 80)
     assert 20 < red.sum() < 2000
@@ -60,7 +60,7 @@ def test_the_red_cube_is_seen():
 
 @needs_gl
 def test_film_frame():
-    env = make_pick(render_mode="rgb_array")
+    env = make("arm_pick", render_mode="rgb_array")
     env.reset(seed=0)
     picture = env.render()
     assert picture.shape == (480, 640, 3) and picture.dtype == np.uint8 and picture.std() > 20
@@ -68,14 +68,14 @@ def test_film_frame():
 
 
 def test_without_render_mode_there_is_no_picture():
-    env = make_pick()
+    env = make("arm_pick")
     env.reset(seed=0)
     assert env.render() is None
 
 
 def test_unknown_camera_names_the_choices():
     with pytest.raises(ConfigError, match="camera 'back' does not exist; choose from .*front.*wrist"):
-        make_pick(cameras=("back",))
+        make("arm_pick", cameras=("back",))
 
 
 def test_missing_library_names_the_packages(monkeypatch):
