@@ -120,13 +120,15 @@ class RealSense:
             self._set(sensor, option.gain, config.gain)
 
     def _set(self, sensor: Any, option: Any, value: float) -> None:
-        name = f"{self._config.label}: {str(option).rpartition('.')[2]}"
         if not sensor.supports(option):
             log.info("event=no_such_setting camera=%s setting=%s", self._config.name, option)
             return
         limits = sensor.get_option_range(option)
         if not limits.min <= value <= limits.max:
-            raise ConfigError(f"{name} is {value:g}: it must lie in [{limits.min:g}, {limits.max:g}]")
+            raise ConfigError(
+                f"{self._config.label}: {option} is {value:g}: "
+                f"it must lie in [{limits.min:g}, {limits.max:g}]"
+            )
         sensor.set_option(option, value)
 
 

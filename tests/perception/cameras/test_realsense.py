@@ -95,7 +95,7 @@ def test_a_fixed_exposure_reaches_the_sensor_in_its_own_unit():
         assert soft.sensor.get_option(rs.option.exposure) == 80  # of 100 us
     finally:
         source.close()
-    with pytest.raises(ConfigError, match=r"exposure is 20000: it must lie in \[1, 10000\]"):
+    with pytest.raises(ConfigError, match=r"Exposure is 20000: it must lie in \[1, 10000\]"):
         RealSense(config(exposure_s=1.0), [Soft().device])._set(soft.sensor, rs.option.exposure, 20_000)
 
 
