@@ -57,7 +57,8 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
     """While a person drives, their action is executed instead of the policy's.
 
     Such a step's info says `source` HUMAN, and `action` what was executed. Success ends the episode with
-    reward 1 and failure with 0, both for good; `next` truncates it (info `next`); `redo` raises RedoError.
+    reward 1 and failure with 0, both for good (info `told`); `next` truncates it (info `next`); `redo` raises
+    RedoError.
     When the device falls silent while the person drives, the robot pauses and RobotStoppedError is raised
     until it is heard again: control never goes back to the policy because a cable came loose.
 
@@ -107,7 +108,7 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
             raise RedoError("the operator threw the episode away; it starts again")
         if pressed & {"success", "failure"}:
             success = "success" in pressed
-            return obs, float(success), True, False, {**info, "success": success}
+            return obs, float(success), True, False, {**info, "success": success, "told": True}
         if "next" in pressed and not terminated:
             return obs, float(reward), False, True, {**info, "next": True}
         return obs, float(reward), terminated, truncated, info

@@ -1,0 +1,216 @@
+"""Labelled frames on the disk: a folder with `dataset.json` and one safetensors file for each time of adding.
+
+Every episode belongs to one part for good, `train`, `validation` or `test`, chosen when it is added, so that
+frames of one episode are never on both sides, and an episode that was held out stays held out when a
+classifier learns on from a larger data set.
+"""
+
+import dataclasses
+import pathlib
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from sandlot.learners.errors import ConfigError, SpecError, StoreError
+from sandlot.perception.classifier.files import write_whole
+from sandlot.perception.classifier.model import Shape
+
+FORMAT = "sandlot-frames-1"
+INDEX = "dataset.json"
+SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
+PARTS = tuple(SHARES)
+
+
+class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a data set holds: `dataset.json`. Classes go from the start of a task to its success."""
+
+    task: str
+    cameras: dict[str, Shape]
+    classes: tuple[str, ...] = ("no", "yes")
+    format: str = FORMAT
+
+
+class Clip(NamedTuple):
+    """Labelled frames of one episode.
+
+    Attributes:
+        episode: its name, the same whenever it is collected again.
+        frames: of each camera, uint8 [n, H, W, C].
+        labels: the class of each, uint8 [n].
+        hard: whether each lies close before a success, bool [n].
+        part: `train`, `validation`, `test`, or empty to have one chosen.
+    """
+
+    episode: str
+    frames: dict[str, np.ndarray]
+    labels: np.ndarray
+    hard: np.ndarray
+    part: str = ""
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An episode in a file's metadata: its frames are the next `count` ones. `wins`: some show success."""
+
+    episode: str
+    part: str
+    count: int
+    wins: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameSet:
+    """Frames to learn from or to be measured on.
+
+    Attributes:
+        layout: what they show.
+        frames: of each camera, uint8 [N, H, W, C].
+        labels: int64 [N].
+        hard: bool [N].
+        episodes: the episode of each, int64 [N].
+    """
+
+    layout: Layout
+    frames: dict[str, np.ndarray]
+    labels: np.ndarray
+    hard: np.ndarray
+    episodes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def count(self) -> list[int]:
+        """How many frames each class has."""
+        return [int(n) for n in np.bincount(self.labels, minlength=len(self.layout.classes))]
+
+
+class FrameStore:
+    """A data set's folder. Adding is atomic: a file is there as a whole, or not at all."""
+
+    def __init__(self, folder: pathlib.Path | str, layout: Layout | None = None) -> None:
+        """Opens a folder, or makes it for this layout.
+
+        Raises:
+            StoreError: there is none, or it is damaged.
+            SpecError: it holds frames of another task, of other cameras or of other classes.
+        """
+        self.folder = pathlib.Path(folder)
+        index = self.folder / INDEX
+        if not index.is_file():
+            if layout is None:
+                raise StoreError(f"'{folder}' holds no frames; `sandlot classifier collect` makes a data set")
+            write_whole(index, msgspec.json.encode(layout))
+        try:
+            self.layout = msgspec.json.decode(index.read_bytes(), type=Layout)
+        except (msgspec.MsgspecError, OSError) as error:
+            raise StoreError(f"'{index}' cannot be read ({error}); restore it or start another") from error
+        for name in ("task", "cameras", "classes", "format"):
+            if layout is not None and getattr(layout, name) != getattr(self.layout, name):
+                raise SpecError(
+                    f"data set '{folder}' has {name} {getattr(self.layout, name)}, not "
+                    f"{getattr(layout, name)}; name another folder with --out"
+                )
+
+    def records(self) -> list[Record]:
+        """Every episode there is."""
+        return [record for path in self._files() for record in _head(path)]
+
+    def add(self, clips: Iterable[Clip]) -> tuple[int, int]:
+        """Adds episodes that are not there yet, in one file; returns (episodes, frames) added."""
+        there = self.records()
+        known = {record.episode for record in there}
+        shares = Counter((record.wins, record.part) for record in there)
+        new: list[tuple[Clip, Record]] = []
+        for clip in clips:
+            if clip.episode in known or not len(clip.labels):
+                continue
+            self._check(clip)
+            wins = bool((clip.labels == len(self.layout.classes) - 1).any())
+            part = clip.part or max(SHARES, key=lambda p: SHARES[p] / (1 + shares[wins, p]))
+            known.add(clip.episode)
+            shares[wins, part] += 1
+            new.append((clip, Record(clip.episode, part, len(clip.labels), wins)))
+        if new:
+            self._write(*zip(*new, strict=True))
+        return len(new), sum(record.count for _, record in new)
+
+    def load(self, part: str) -> FrameSet:
+        """All frames of a part."""
+        found: list[dict[str, np.ndarray]] = []
+        first = 0  # number of the file's first episode
+        for path in self._files():
+            records = _head(path)
+            counts = [record.count for record in records]
+            keep = np.repeat([record.part == part for record in records], counts)
+            if keep.any():
+                arrays = _read(path) | {"episode": np.repeat(np.arange(len(records)) + first, counts)}
+                found.append({name: array[keep] for name, array in arrays.items()})
+            first += len(records)
+        return self._joined(found)
+
+    def _joined(self, found: Sequence[dict[str, np.ndarray]]) -> FrameSet:
+        empty = {f"image.{c}": np.zeros((0, *s), np.uint8) for c, s in self.layout.cameras.items()}
+        empty |= {"label": np.zeros(0, np.uint8), "hard": np.zeros(0, np.uint8), "episode": np.zeros(0, int)}
+        joined = {name: np.concatenate([a[name] for a in found] or [empty[name]]) for name in empty}
+        return FrameSet(
+            self.layout,
+            {c: joined[f"image.{c}"] for c in self.layout.cameras},
+            joined["label"].astype(np.int64),
+            joined["hard"].astype(bool),
+            joined["episode"],
+        )
+
+    def _check(self, clip: Clip) -> None:
+        """Raises SpecError or ConfigError for an episode that does not fit."""
+        for camera, shape in self.layout.cameras.items():
+            found = clip.frames[camera].shape if camera in clip.frames else "missing"
+            if found != (len(clip.labels), *shape):
+                raise SpecError(
+                    f"episode '{clip.episode}': frames of camera '{camera}' are {found}, not "
+                    f"{(len(clip.labels), *shape)}; observe with the cameras of the data set"
+                )
+        if clip.labels.max() >= len(self.layout.classes):
+            raise ConfigError(
+                f"episode '{clip.episode}': class {clip.labels.max()} is not one of {self.layout.classes}"
+            )
+
+    def _write(self, clips: Sequence[Clip], records: Sequence[Record]) -> None:
+        """One more file."""
+        arrays = {
+            f"image.{camera}": np.concatenate([clip.frames[camera] for clip in clips])
+            for camera in self.layout.cameras
+        }
+        arrays["label"] = np.concatenate([clip.labels for clip in clips]).astype(np.uint8)
+        arrays["hard"] = np.concatenate([clip.hard for clip in clips]).astype(np.uint8)
+        metadata = {"format": FORMAT, "episodes": msgspec.json.encode(records).decode()}
+        path = self.folder / f"{len(self._files()):05d}-{uuid.uuid4().hex[:8]}.safetensors"
+        write_whole(path, safetensors.numpy.save(arrays, metadata))
+
+    def _files(self) -> list[pathlib.Path]:
+        return sorted(self.folder.glob("*.safetensors"))
+
+
+def _head(path: pathlib.Path) -> list[Record]:
+    """The episodes of a file; reads its header only."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return msgspec.json.decode((file.metadata() or {})["episodes"], type=list[Record])
+    except (safetensors.SafetensorError, msgspec.MsgspecError, KeyError, OSError) as error:
+        raise StoreError(
+            f"'{path}' is damaged ({error}); restore it, or delete it and collect again"
+        ) from error
+
+
+def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """All arrays of a file."""
+    try:
+        return safetensors.numpy.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise StoreError(
+            f"'{path}' is damaged ({error}); restore it, or delete it and collect again"
+        ) from error

@@ -1,0 +1,116 @@
+"""Labelled frames from simulation: a scripted expert succeeds and fails, the simulator says which it was.
+
+Successes alone would teach a classifier what an expert looks like. So it is also disturbed: noise, one
+entry of the action stuck (a gripper that never closes still lifts the arm), and random motion; and what comes
+after a success is kept: holding on, and losing it again.
+"""
+
+import enum
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sandlot.learners import envs
+from sandlot.learners.demos import require_expert
+from sandlot.perception.classifier.dataset import Clip, Layout
+
+NOISE = (0.0, 0.4)
+"""Range of the expert's noise, drawn for each episode."""
+CLOSE = 8
+
+
+class Way(enum.Enum):
+    """What an episode is played with, and how often of ten."""
+
+    EXPERT = 5
+    STUCK = 2
+    RANDOM = 1
+    LATE = 2  # the expert after some random steps: success is seen from elsewhere
+
+
+class After(enum.Enum):
+    """What is done once the task succeeded, drawn anew every few steps."""
+
+    EXPERT = 0
+    HOLD = 1
+    RANDOM = 2
+
+
+AFTER_STEPS = 4
+LATE_STEPS = 12
+
+
+def practise(env: envs.Env, task: str, layout: Layout, *, episodes: int, seed: int) -> Iterator[Clip]:
+    """Plays episodes to their time limit, successful or not; episode k is reset with seed + k.
+
+    Raises:
+        ConfigError: the task has no scripted expert.
+    """
+    require_expert(env, task)
+    for k in range(episodes):
+        yield _episode(env, layout, seed + k)
+
+
+def _episode(env: envs.Env, layout: Layout, seed: int) -> Clip:
+    """One episode; its name says task and seed, so that the same one is not added twice."""
+    rng = np.random.default_rng([seed, 0xC1A55])
+    obs, info = env.reset(seed=seed)
+    player = _Player(env, rng)
+    frames: dict[str, list[np.ndarray]] = {camera: [obs["images"][camera]] for camera in layout.cameras}
+    truth = [bool(info.get("success", False))]
+    for step in range(envs.env_spec(env).max_episode_steps):
+        obs, _, _, truncated, info = env.step(player.act(step, succeeded=truth[-1]))
+        for camera, seen in frames.items():
+            seen.append(obs["images"][camera])
+        truth.append(bool(info.get("success", False)))
+        if truncated:
+            break
+    labels = np.array(truth, np.uint8) * (len(layout.classes) - 1)
+    stacked = {camera: np.stack(seen) for camera, seen in frames.items()}
+    return Clip(f"sim/{layout.task}/{seed}", stacked, labels, close_to_success(np.array(truth)))
+
+
+def close_to_success(truth: np.ndarray, steps: int = CLOSE) -> np.ndarray:
+    """Which frames do not show success but one within so many steps, before or after, does, bool [n]."""
+    near = np.convolve(truth, np.ones(2 * steps + 1), "same") > 0
+    return near & ~truth
+
+
+class _Player:
+    """Chooses the actions of one episode."""
+
+    def __init__(self, env: envs.Env, rng: np.random.Generator) -> None:
+        self._expert: Any = env.unwrapped.expert_action  # type: ignore[attr-defined]
+        self._rng, self._size = rng, envs.env_spec(env).action_size
+        ways = [way for way in Way for _ in range(way.value)]
+        self._way = ways[rng.integers(len(ways))]
+        self._after = After.EXPERT
+        self._noise = float(rng.uniform(*NOISE))
+        self._drift = np.zeros(self._size, np.float32)
+        # the last entry is the gripper where there is one: half of what gets stuck
+        self._stuck = int(rng.integers(self._size)) if rng.random() < 0.5 else self._size - 1
+        self._stuck_at = float(rng.choice([-1.0, 0.0, 1.0]))
+
+    def act(self, step: int, *, succeeded: bool) -> np.ndarray:
+        """The action of a step."""
+        if succeeded and step % AFTER_STEPS == 0:
+            self._after = After(int(self._rng.integers(len(After))))
+        if not succeeded:
+            self._after = After.EXPERT
+        if self._after is After.HOLD:
+            return np.zeros(self._size, np.float32)
+        late = self._way is Way.LATE and step < LATE_STEPS
+        if self._after is After.RANDOM or self._way is Way.RANDOM or late:
+            return self._random()
+        action = np.array(self._expert(noise=self._noise), np.float32)
+        if self._way is Way.STUCK:
+            action[self._stuck] = self._stuck_at
+        return action
+
+    def _random(self) -> np.ndarray:
+        """A random walk in action space, so that the robot gets somewhere."""
+        self._drift = np.clip(self._drift + self._rng.normal(0.0, 0.5, self._size), -1.0, 1.0).astype(
+            np.float32
+        )
+        return self._drift

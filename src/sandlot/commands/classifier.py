@@ -1,0 +1,291 @@
+"""`sandlot classifier`: rewards from camera frames, from a first labelled frame to a file that is trusted."""
+
+import contextlib
+import dataclasses
+import itertools
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import tyro
+
+from sandlot.cli import parse, print_result
+from sandlot.learners import envs
+from sandlot.learners.env_config import EnvArgs, EnvConfig
+from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.store import RunReader
+from sandlot.perception.classifier import Classifier, queue, report
+from sandlot.perception.classifier.collect import RunLabels, layout_of, run_clips
+from sandlot.perception.classifier.dataset import PARTS, Clip, FrameStore
+from sandlot.perception.classifier.files import write_whole
+from sandlot.perception.classifier.practise import practise
+from sandlot.perception.classifier.sheet import Tile, sheet
+from sandlot.perception.classifier.train import LearnConfig, Progress, train
+
+HELP = {
+    "collect": "label frames: from runs, demonstrations and bags as runs, or from a simulated task",
+    "train": "learn from the labelled frames, and measure on episodes that were held out",
+    "report": "measure again, and draw the worst mistakes",
+    "relabel": "list the frames it was not sure of, and label them",
+}
+ROOT = pathlib.Path("classifiers")
+DATA, FILE, SHEET = "data", "classifier.safetensors", "queue.png"
+CLASSES = ("no", "yes")
+TOGETHER = 10
+"""Episodes that are written as one file."""
+
+Words = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
+
+
+def main(argv: list[str]) -> int:
+    """Runs one of the actions."""
+    if not argv or argv[0] in {"-h", "--help"}:
+        sys.stdout.write(usage())
+        return 0 if argv else 2
+    name, rest = argv[0], argv[1:]
+    if name not in HELP:
+        raise SandlotError(f"unknown action '{name}'; there are: {', '.join(HELP)}")
+    run: dict[str, Callable[[list[str]], dict[str, Any]]] = {
+        "collect": _collect,
+        "train": _train,
+        "report": _report,
+        "relabel": _relabel,
+    }
+    print_result(run[name](rest), as_json="--json" in rest)
+    return 0
+
+
+def usage() -> str:
+    """What there is."""
+    lines = [f"  {name:<8}{text}" for name, text in HELP.items()]
+    first = (
+        "usage: sandlot classifier ACTION ... [flags]\n\nA classifier lives in classifiers/TASK: its data, "
+    )
+    return f"{first}its file, its report.\n\nactions:\n" + "\n".join(lines) + "\n"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Collect:
+    """Label frames and keep them in a data set.
+
+    A task's name plays its scripted expert in simulation, with noise and failures, and the simulator labels.
+    A folder is a run or demonstrations, recorded with cameras: the last frames of successes show success.
+
+    Attributes:
+        sources: tasks to play, and folders to read.
+        episodes: how many to play of each task.
+        seed: episode k starts from seed + k.
+        out: the classifier's folder; `classifiers/TASK` when empty.
+        classes: from the start of the task to its success; one flag each, when there are stages.
+        label: every frame of the folders is of this class, whatever they say.
+        before: frames before the last one of a success that show it as well.
+        close: frames before those that count as hard, and are learned from twice as often.
+        env: the env's settings, for tasks.
+        json: end with one line of JSON.
+    """
+
+    sources: tyro.conf.Positional[tuple[str, ...]]
+    episodes: int = 40
+    seed: int = 0
+    out: str = ""
+    classes: Words = ()
+    label: str = ""
+    before: int = 0
+    close: int = 8
+    env: EnvArgs = EnvConfig()
+    json: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train:
+    """Learn from a classifier's data; goes on from its file when there is one.
+
+    Attributes:
+        folder: the classifier's folder, such as `classifiers/arm_pick`.
+        fresh: start from new weights although there is a file.
+        learn: how to learn.
+        json: end with one line of JSON.
+    """
+
+    folder: tyro.conf.Positional[str]
+    fresh: bool = False
+    learn: Annotated[LearnConfig, tyro.conf.arg(name="")] = LearnConfig()
+    json: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Measure a classifier on the held-out episodes of its data, or of another's.
+
+    Attributes:
+        folder: the classifier's folder.
+        data: another data set, cut by the same rule: only its test episodes are looked at.
+        json: end with one line of JSON.
+    """
+
+    folder: tyro.conf.Positional[str]
+    data: str = ""
+    json: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Relabel:
+    """List the frames that a classifier was not sure of; with `--label`, say what they show.
+
+    Attributes:
+        folder: the classifier's folder.
+        label: the class of the named frames.
+        frames: which; the end of a name is enough. One flag each.
+        json: end with one line of JSON.
+    """
+
+    folder: tyro.conf.Positional[str]
+    label: str = ""
+    frames: Words = ()
+    json: bool = False
+
+
+def _collect(argv: list[str]) -> dict[str, Any]:
+    """Frames from every source into one data set."""
+    flags = parse(Collect, argv, prog="classifier collect")
+    if not flags.sources:
+        raise ConfigError("nothing to collect from; name a task or folders of runs or demonstrations")
+    if flags.env.classifier or flags.env.encoder:
+        raise ConfigError(
+            "collect needs the cameras' own frames and labels; leave --classifier and --encoder out"
+        )
+    began_s, episodes, frames, folder = time.monotonic(), 0, 0, pathlib.Path()
+    for source in flags.sources:
+        store, clips = _of_task(source, flags) if source in envs.tasks() else _of_folder(source, flags)
+        folder = store.folder
+        for some in _batches(clips):
+            added = store.add(some)
+            episodes, frames = episodes + added[0], frames + added[1]
+            sys.stderr.write(f"{source}: {episodes} episodes, {frames} frames\n")
+    parts = {part: dict(zip(store.layout.classes, store.load(part).count(), strict=True)) for part in PARTS}
+    return {
+        "folder": str(folder.parent),
+        "episodes_added": episodes,
+        "frames_added": frames,
+        **{f"{part}_{name}": count for part, counts in parts.items() for name, count in counts.items()},
+        "seconds": round(time.monotonic() - began_s, 1),
+    }
+
+
+def _of_task(task: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
+    """Where frames of a simulated task go, and the episodes as they are played."""
+    env = envs.make(task, **flags.env.kwargs())
+    layout = layout_of(envs.env_spec(env), flags.classes or CLASSES)
+    store = FrameStore(_folder(flags.out, task) / DATA, layout)
+
+    def clips() -> Iterator[Clip]:
+        try:
+            yield from practise(env, task, layout, episodes=flags.episodes, seed=flags.seed)
+        finally:
+            env.close()
+
+    return store, clips()
+
+
+def _of_folder(source: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
+    """Where frames of a run go, and its episodes."""
+    spec = RunReader(source).spec
+    layout = layout_of(spec, flags.classes or CLASSES)
+    how = RunLabels(before=flags.before, close=flags.close, label=flags.label)
+    store = FrameStore(_folder(flags.out, spec.task) / DATA, layout)
+    return store, run_clips(pathlib.Path(source), layout, how)
+
+
+def _train(argv: list[str]) -> dict[str, Any]:
+    """Trains, writes the file and its report."""
+    flags = parse(Train, argv, prog="classifier train")
+    folder, began_s = pathlib.Path(flags.folder), time.monotonic()
+    store = FrameStore(folder / DATA)
+    start = Classifier.load(folder / FILE) if (folder / FILE).is_file() and not flags.fresh else None
+    history: list[Progress] = []
+
+    def show(now: Progress) -> None:
+        history.append(now)
+        sys.stderr.write(
+            f"updates={now.updates} train_loss={now.train_loss:.4f} "
+            f"validation_loss={now.validation_loss:.4f} best_at={now.best}\n"
+        )
+
+    classifier = train(store, flags.learn, start=start, show=show)
+    classifier.save(folder / FILE)
+    stages = report.write(folder, classifier, store.load("test"), history)
+    return _summary(folder, classifier, stages) | {"seconds": round(time.monotonic() - began_s, 1)}
+
+
+def _report(argv: list[str]) -> dict[str, Any]:
+    """Measures a file once more."""
+    flags = parse(Report, argv, prog="classifier report")
+    folder = pathlib.Path(flags.folder)
+    classifier = Classifier.load(folder / FILE)
+    store = FrameStore(flags.data or folder / DATA)
+    classifier.matches(store.layout.task, store.layout.cameras)
+    if store.layout.classes != classifier.spec.classes:
+        raise ConfigError(
+            f"data '{store.folder}' has classes {store.layout.classes}, the classifier "
+            f"{classifier.spec.classes}; measure it on data with its own classes"
+        )
+    return _summary(folder, classifier, report.write(folder, classifier, store.load("test")))
+
+
+def _relabel(argv: list[str]) -> dict[str, Any]:
+    """Lists or labels the queue."""
+    flags = parse(Relabel, argv, prog="classifier relabel")
+    folder = pathlib.Path(flags.folder)
+    waiting = queue.pending(folder / queue.FOLDER)
+    if flags.label:
+        store = FrameStore(folder / DATA)
+        names = [_full_name(given, waiting) for given in flags.frames]
+        done = queue.relabel(folder / queue.FOLDER, names, flags.label, store)
+        return {"folder": str(folder), "labelled": done, "left": len(waiting) - done}
+    if waiting:
+        tiles = [Tile([one.frames[c] for c in sorted(one.frames)], _said(one)) for one in waiting]
+        write_whole(folder / SHEET, sheet(tiles))
+    for one in waiting:
+        sys.stderr.write(_said(one) + "\n")
+    return {"folder": str(folder), "waiting": len(waiting), "sheet": str(folder / SHEET) if waiting else None}
+
+
+def _folder(out: str, task: str) -> pathlib.Path:
+    """A classifier's folder."""
+    return pathlib.Path(out) if out else ROOT / task.replace(":", "-")
+
+
+def _batches(clips: Iterator[Clip]) -> Iterator[list[Clip]]:
+    """Some episodes at a time, so that what was collected is kept when the rest fails."""
+    with contextlib.closing(clips):  # type: ignore[type-var]
+        while some := list(itertools.islice(clips, TOGETHER)):
+            yield some
+
+
+def _summary(folder: pathlib.Path, classifier: Classifier, stages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures a command ends with: of the last stage by name, of earlier ones as they are."""
+    last = {name: value for name, value in stages[-1].items() if name != "at"}
+    earlier = {f"{s['stage']}_{name}": s[name] for s in stages[:-1] for name in ("precision", "recall")}
+    return {
+        "file": str(folder / FILE),
+        "digest": classifier.digest[:12],
+        **last,
+        **earlier,
+        "threshold_precise_on_validation": classifier.spec.figures["precision_reached_on_validation"],
+        "report": str(folder / report.REPORT),
+    }
+
+
+def _full_name(given: str, waiting: list[queue.Uncertain]) -> str:
+    """The frame whose name ends so."""
+    found = [one.name for one in waiting if one.name.endswith(given)]
+    if len(found) > 1:
+        raise ConfigError(f"frame '{given}' may be any of {', '.join(found)}; give more of its name")
+    return found[0] if found else given
+
+
+def _said(one: queue.Uncertain) -> str:
+    """The end of a frame's name, and what the classifier thought."""
+    return f"{one.name[-6:]} p={one.p_success:.3f}"
