@@ -231,9 +231,10 @@ class Witness(envs.gym.Wrapper[Any, Any, Any, Any]):
 
 def commanded(actor: Actor, policy: Policy) -> int:
     """Commands that an env gets from this policy; the real actor plays an episode with it."""
-    actor.env = witness = Witness(actor.env.unwrapped if isinstance(actor.env, Witness) else actor.env)
-    actor.feed.policy = policy
+    now = actor.now
+    now.env = witness = Witness(now.env.unwrapped if isinstance(now.env, Witness) else now.env)
+    now.feed.policy = policy
     with np.errstate(all="ignore"):
         actor.play_episode()
-    actor.env = witness.env
+    now.env = witness.env
     return witness.commands

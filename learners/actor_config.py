@@ -25,6 +25,13 @@ class ActorConfig:
         spool_mb: how much of them it may hold.
         keys: folder made by `sandlot keys`.
         rerun: stream to the Rerun viewer.
+        autoreset: let the task's reset controllers set up every trial but the first, by the same actions as a
+            policy's; else the env does as it can (in simulation things are put where they belong).
+        back_learner: HOST:PORT of the learner of the reverse task, where the task has one: both are then
+            practised in turn, on one robot, and nothing is reset in between.
+        back_classifier: a reward classifier of the reverse task.
+        tries: failures in a row before the other direction, and then the reset controllers, have a go.
+        call_after: trials in a row without a success before a person is called; 0 means never.
     """
 
     task: tyro.conf.Positional[str]
@@ -40,3 +47,8 @@ class ActorConfig:
     spool_mb: int = 1024
     keys: str = ""
     rerun: bool = False
+    autoreset: bool = False
+    back_learner: str = ""
+    back_classifier: str = ""
+    tries: int = 3
+    call_after: int = 50

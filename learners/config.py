@@ -28,6 +28,10 @@ CHANGEABLE = {
     "init",
     "init_data",
     "demos_file",
+    "autoreset",
+    "back_demos_file",
+    "tries",
+    "call_after",
 }
 """Fields that may differ when a run is resumed; every other one belongs to the run for good."""
 
@@ -65,6 +69,15 @@ class TrainConfig:
         keys: folder made by `sandlot keys`, for links beyond this machine.
         rerun: stream the first actor's steps to the Rerun viewer.
         json: end with one line of JSON instead of a table.
+        autoreset: let the task's reset controllers set up every trial but the first, by the same actions as a
+            policy's; else the env does as it can (in simulation things are put where they belong).
+        in_turn: where a task has a reverse (`arm_relocate`), practise both in turn, with no reset between;
+            the run of the other one is called after this one, with `_back`.
+        back_classifier: a reward classifier of the reverse task.
+        back_demos_file: recorded demonstrations of the reverse task.
+        tries: failures in a row before the other direction, and then the reset controllers, have a go.
+        call_after: trials in a row without a success before a person is called; 0 means never.
+        partner: the run of the reverse task; `sandlot train` fills it in.
     """
 
     task: tyro.conf.Positional[str]
@@ -95,6 +108,13 @@ class TrainConfig:
     keys: str = ""
     rerun: bool = False
     json: bool = False
+    autoreset: bool = False
+    in_turn: bool = True
+    back_classifier: str = ""
+    back_demos_file: str = ""
+    tries: int = 3
+    call_after: int = 50
+    partner: str = ""
 
     def __post_init__(self) -> None:
         """Checks every number; raises ConfigError naming the flag, the value and the rule."""

@@ -50,4 +50,10 @@ class RefusedError(SandlotError, RuntimeError):
 
 
 class NotReadyError(SandlotError, RuntimeError):
-    """An env that cannot go on just now, through no fault of its own: wait, and start another episode."""
+    """An env that cannot go on just now, through no fault of its own: wait, and start another episode.
+
+    Attributes:
+        needs_person: whether it waits until somebody has seen to it; else it will be well again by itself.
+    """
+
+    needs_person = False

@@ -10,6 +10,7 @@ from typing import Any
 from sandlot.learners import checkpoint, compile_cache
 from sandlot.learners.config import TrainConfig, existing_run
 from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.ledger import PREFIX, USE_KEY, Recent, Totals, practice_figures, reset_table
 from sandlot.learners.prepare import CHECKPOINTS, DEMOS_FOLDER, STATUS_FILE, TENSORBOARD_FOLDER
 from sandlot.learners.process import SWITCH_INTERVAL_S
 from sandlot.learners.progress import EpisodeTracker, Rate, write_status
@@ -53,6 +54,7 @@ class Learner:
         self._before_s = float(self.store.get_meta(ELAPSED_KEY, 0.0))
         self._started_s = self._now_s = time.monotonic()
         self._due_s: dict[str, float] = {}
+        self._totals, self._recent = Totals(self.store.get_meta(USE_KEY)), Recent()
         self._rates = {"updates_per_s": Rate(), "env_steps_per_s": Rate()}
         self._update_ms = 0.0
         self._told: dict[str, float] = {}
@@ -77,9 +79,12 @@ class Learner:
         return self.trainer.env_steps >= self.trainer.steps_wanted and not self.trainer.due
 
     def run(self) -> None:
-        """Learns until finished or stopped; leaves a checkpoint and the policy file."""
+        """Learns until finished or stopped; leaves a checkpoint and the policy file.
+
+        One with a partner only ends when stopped: its actor goes on until the partner has finished as well.
+        """
         try:
-            while not self.stop.is_set() and not self.finished:
+            while not self.stop.is_set() and not (self.finished and not self.config.partner):
                 self.round()
             self._write_status("done" if self.finished else "stopped")
         finally:
@@ -104,11 +109,13 @@ class Learner:
             self._publish()
         self._tell_actors()
         if self._every("status", STATUS_S):
-            self._write_status("learning" if self.trainer.updates else "collecting")
+            self._write_status(
+                "done" if self.finished else "learning" if self.trainer.updates else "collecting"
+            )
         if self._every("metrics", METRICS_S):
             self._write_metrics()
         if self._every("checkpoint", self.config.checkpoint_s):
-            self._saver.offer(self.trainer.snapshot(), self.policy, self.elapsed_s)
+            self._save()
 
     def close(self) -> None:
         """Saves the last weights and gives everything back."""
@@ -116,12 +123,17 @@ class Learner:
         self._write_metrics()
         self._publish()
         self._saver.finish()
-        self._saver.offer(self.trainer.snapshot(), self.policy, self.elapsed_s)
+        self._save()
         self._saver.close()
         self.server.close()
         self.trainer.close()
         self._tensorboard.close()
         self.store.close()
+
+    def _save(self) -> None:
+        """Has a checkpoint written, with what a later learner goes on from."""
+        kept = {ELAPSED_KEY: self.elapsed_s, USE_KEY: self._totals.state()}
+        self._saver.offer(self.trainer.snapshot(), self.policy, kept)
 
     # ---- what actors get ---------------------------------------------------------------------------------
 
@@ -145,6 +157,8 @@ class Learner:
         actors = max(1, len(self.server.status()["actors"]))
         missing = trainer.steps_wanted - trainer.env_steps
         wanted = max(missing, actors) if missing > 0 else 0  # one each, or nobody takes the last
+        if self.config.partner and self.finished:  # its turns go on until the other direction is learned too
+            left = wanted = self.config.max_lead_steps
         known = {f"known.{run}": float(steps) for run, steps in self._known.values()}
         info = {
             "env_steps": float(trainer.env_steps),
@@ -160,8 +174,10 @@ class Learner:
 
     def _figures(self) -> dict[str, float]:
         now_s, trainer = time.monotonic(), self.trainer
+        sums, episodes, taken_over = self._totals.sums(), self.tracker.episodes, self.tracker.interventions
         return {
             **self.tracker.figures(),
+            **practice_figures(sums, self._recent.update(now_s, sums), episodes, taken_over),
             "ratio_wanted": float(trainer.ratio.wanted),
             "ratio_reached": float(
                 trainer.updates / max(1, trainer.env_steps - trainer.ratio.cfg.start_after)
@@ -174,7 +190,13 @@ class Learner:
             "update_ms": self._update_ms,
         }
 
+    def _hear_actors(self) -> None:
+        """Adds what they reported of their time to what the run has used."""
+        for name, reported in self.server.status()["actors"].items():
+            self._totals.hear(name, reported)
+
     def _write_metrics(self) -> None:
+        self._hear_actors()
         ages = [a.get("policy_age_s", 0.0) for a in self.server.status()["actors"].values()]
         figures = {**self._figures(), **self.trainer.info(), "elapsed_s": self.elapsed_s}
         figures |= {"policy_age_s": max(ages)} if ages else {}
@@ -184,6 +206,7 @@ class Learner:
     def _write_status(self, state: str) -> None:
         server, steps = self.server.status(), self.trainer.env_steps
         self._note_actors(set(server["actors"]))
+        self._hear_actors()
         figures = self._figures()
         alarms = [a for a in (*self._alarms.values(), self._saver.alarm, server["alarm"]) if a]
         left = max(0, self.config.steps - steps)
@@ -199,7 +222,8 @@ class Learner:
             "policy_version": self.policy.version,
             "eta_s": left / rate if rate > 0 else None,
             "elapsed_s": self.elapsed_s,
-            "actors": server["actors"],
+            "reset_controllers": reset_table(self._totals.sums()),
+            "actors": {name: _shown(values) for name, values in server["actors"].items()},
             "alarms": alarms,
             "address": self.server.address,
         }
@@ -237,6 +261,11 @@ def _import_data(store: RunStore, folder: pathlib.Path, config: TrainConfig) -> 
         pinned = store.last_seq
         store.set_meta(PINNED_KEY, pinned)
     return int(pinned)
+
+
+def _shown(reported: dict[str, float]) -> dict[str, float]:
+    """An actor's figures without those that are only there to be summed up."""
+    return {name: value for name, value in reported.items() if not name.startswith(PREFIX)}
 
 
 def _init_checkpoint(run: str) -> checkpoint.Checkpoint:

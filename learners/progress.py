@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,54 +16,101 @@ WINDOW = 50
 RATE_WINDOW_S = 5.0
 
 
+class Running(NamedTuple):
+    """An episode that goes on: its return, length and steps by a person, and the person's last segment."""
+
+    total: float = 0.0
+    steps: int = 0
+    human: int = 0
+    segment: int = -1
+
+    def next(self) -> "Running":
+        """The stream's next episode before its first step."""
+        return Running(segment=self.segment)
+
+
 class EpisodeTracker:
-    """Success and return of the last `WINDOW` finished episodes of practice, from committed batches."""
+    """Success and return of the last `WINDOW` finished episodes of practice, from committed batches.
+
+    Attributes:
+        episodes: finished ones, in all.
+        interventions: how often a person took over, in all.
+        steps: of practice, in all; `human_steps` of them by a person.
+    """
 
     def __init__(self) -> None:
-        self.episodes = 0
+        self.episodes = self.interventions = self.steps = self.human_steps = 0
         self.successes: deque[bool] = deque(maxlen=WINDOW)
         self.returns: deque[float] = deque(maxlen=WINDOW)
         self.lengths: deque[int] = deque(maxlen=WINDOW)
-        self._open: dict[Stream, tuple[float, int]] = {}
+        self.humans: deque[int] = deque(maxlen=WINDOW)
+        self._open: dict[Stream, Running] = {}
 
     def add(self, batches: Iterable[Stored]) -> None:
         """Follows each stream; demonstrations (scripted steps) are not practice."""
         ended = Flag.TERMINATED | Flag.TRUNCATED
         for batch in batches:
-            total, length = self._open.get(batch.stream, (0.0, 0))
-            columns = (batch.steps[name].tolist() for name in ("flags", "reward", "source"))
-            for flags, reward, source in zip(*columns, strict=True):
-                total, length = total + reward, length + 1
+            now = self._open.get(batch.stream, Running())
+            columns = (batch.steps[name].tolist() for name in ("flags", "reward", "source", "segment"))
+            for flags, reward, source, segment in zip(*columns, strict=True):
+                if source != Source.SCRIPT:
+                    self._count(source == Source.HUMAN, segment != now.segment)
+                if source == Source.HUMAN:
+                    now = now._replace(human=now.human + 1, segment=segment)
+                now = now._replace(total=now.total + reward, steps=now.steps + 1)
                 if flags & ended and source != Source.SCRIPT:
-                    self.episodes += 1
-                    self.successes.append(bool(flags & Flag.SUCCESS))
-                    self.returns.append(total)
-                    self.lengths.append(length)
+                    self._note(bool(flags & Flag.SUCCESS), now)
                 if flags & (ended | Flag.ABORTED):
-                    total, length = 0.0, 0
-            self._open[batch.stream] = (total, length)
+                    now = now.next()
+            self._open[batch.stream] = now
+
+    def _count(self, human: bool, begins: bool) -> None:
+        """A step of practice; `begins`: the first of its segment, if a person took it."""
+        self.steps += 1
+        self.human_steps += human
+        self.interventions += human and begins
+
+    def _note(self, success: bool, episode: Running) -> None:
+        """An episode of practice is finished."""
+        self.episodes += 1
+        self.successes.append(success)
+        self.returns.append(episode.total)
+        self.lengths.append(episode.steps)
+        self.humans.append(episode.human)
 
     def resume(self, past: Iterable[Episode]) -> None:
         """Takes in the episodes that a run's store holds, without reading its steps."""
         for episode in past:
+            self.steps += episode.steps
+            self.human_steps += episode.human_steps
+            self.interventions += episode.interventions
+            last = self._open.get(episode.stream, Running()).segment
+            now = Running(
+                episode.total_reward, episode.steps, episode.human_steps, max(last, episode.human_segment)
+            )
             if episode.ended and not episode.aborted:
-                self.episodes += 1
-                self.successes.append(episode.success)
-                self.returns.append(episode.total_reward)
-                self.lengths.append(episode.steps)
-            self._open[episode.stream] = (0.0, 0) if episode.ended else (episode.total_reward, episode.steps)
+                self._note(episode.success, now)
+            self._open[episode.stream] = now.next() if episode.ended else now
 
     def figures(self) -> dict[str, float]:
-        """Means over the window; empty before the first episode."""
-        if not self.returns:
-            return {}
-        # rewards without any success: a task that does not report it, or has far to go
-        reported = any(self.successes) or not any(self.returns)
-        return {
-            **({"success_50": float(np.mean(self.successes))} if reported else {}),
-            "return_50": float(np.mean(self.returns)),
-            "episode_steps_50": float(np.mean(self.lengths)),
-        }
+        """Means over the window, empty before the first episode; what people did, if they did anything."""
+        found: dict[str, float] = {}
+        if self.returns:
+            # rewards without any success: a task that does not report it, or has far to go
+            reported = any(self.successes) or not any(self.returns)
+            found = {
+                **({"success_50": float(np.mean(self.successes))} if reported else {}),
+                "return_50": float(np.mean(self.returns)),
+                "episode_steps_50": float(np.mean(self.lengths)),
+            }
+        if self.interventions:
+            found |= {
+                "human_share_50": sum(self.humans) / max(1, sum(self.lengths)),
+                "interventions": float(self.interventions),
+                "human_share": self.human_steps / self.steps,
+                "correction_steps": self.human_steps / self.interventions,
+            }
+        return found
 
 
 class Rate:

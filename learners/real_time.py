@@ -41,6 +41,34 @@ class StepNote(NamedTuple):
     policy_action: np.ndarray
 
 
+class ResetNote(NamedTuple):
+    """What a reset controller did; an env's `reset` has them in `info["resets"]`.
+
+    Attributes:
+        controller: its name, of the letters, digits and `_`.
+        seconds: how long it took, by the robot's clock.
+        tries: how often it began anew, at least 1.
+        steps: actions that it sent.
+        failed: why it gave up; empty when it did not.
+    """
+
+    controller: str
+    seconds: float
+    tries: int
+    steps: int
+    failed: str = ""
+
+    def figures(self) -> dict[str, float]:
+        """What is summed up over a run, by the names of `ledger.RESET_FIGURES`."""
+        return {
+            "count": 1.0,
+            "seconds": self.seconds,
+            "tries": float(self.tries),
+            "steps": float(self.steps),
+            "failed": float(bool(self.failed)),
+        }
+
+
 @runtime_checkable
 class RealTime(Protocol):
     """A robot that moves by itself. Its env's steps take one control period each, by its own clock."""

@@ -17,6 +17,7 @@ from sandlot.learners.config import load_config
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import SandlotError
 from sandlot.learners.evaluate import EvalConfig
+from sandlot.learners.ledger import Use
 from sandlot.learners.policy import Policy
 from sandlot.learners.prepare import CONFIG_FILE, POLICY_FILE, STATUS_FILE
 from sandlot.learners.progress import read_status
@@ -37,8 +38,17 @@ PACE = (
     ("Update ratio", ("ratio_reached", "ratio_wanted")),
     ("Age of the actors' policy, s", ("policy_age_s",)),
     ("One compiled update, ms", ("update_ms",)),
+    ("Share of the time that was practice", ("utilisation", "utilisation_10min")),
+    ("Where the time went, s", tuple(f"time_{use}_s" for use in Use)),
+    ("An hour of practice", ("trials_per_hour", "interventions_per_hour")),
+    ("Share of steps by a person, last 50 episodes", ("human_share_50",)),
 )
-ELSEWHERE = {"success_50", "return_50", "updates", "elapsed_s", "episode_steps_50"}
+COUNTED = ("calls", "resets", "reset_tries", "reset_steps", "reset_s")
+PEOPLE = ("interventions", "human_share", "correction_steps")
+ELSEWHERE = {
+    "success_50", "return_50", "updates", "elapsed_s", "episode_steps_50", *COUNTED, *PEOPLE,
+}  # fmt: skip
+"""Metrics that get no chart of their own: facts, or curves above."""
 
 
 def write_report(
@@ -196,6 +206,13 @@ def _facts(data: RunData, evaluation: dict[str, Any] | None) -> dict[str, str]:
         if name in data.metrics and len(data.metrics[name][2]):
             values = sorted(v for v in data.metrics[name][2] if math.isfinite(v))
             facts[f"{name}, median"] = _number(values[len(values) // 2] if values else math.nan, ",.4g")
+    facts |= {
+        name.replace("_", " "): _number(data.last(name), ",.4g") for name in (*PEOPLE, *COUNTED)
+        if data.last(name) > 0
+    }  # fmt: skip
+    for name, row in data.resets.items():
+        done = " · ".join(f"{figure} {value:,.4g}" for figure, value in row.items())
+        facts[f"reset controller {name}"] = done
     if evaluation:
         facts["final evaluation"] = json.dumps(evaluation)
     return facts

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sandlot.learners.demos import STREAM_ACTOR
+from sandlot.learners.ledger import USE_KEY, Totals, reset_table
 from sandlot.learners.progress import WINDOW
 from sandlot.learners.store import RunReader
 
@@ -32,6 +33,7 @@ class RunData:
         metrics: name -> (env step [M], minutes [M], value [M]).
         events: (minutes, name, text).
         seconds: running time in all.
+        resets: what each reset controller did (`ledger.RESET_FIGURES`).
     """
 
     task: str
@@ -45,6 +47,7 @@ class RunData:
     metrics: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
     events: list[tuple[float, str, str]]
     seconds: float
+    resets: dict[str, dict[str, float]]
 
     def last(self, name: str) -> float:
         """A metric's newest value, NaN when there is none."""
@@ -74,6 +77,7 @@ def read_run(store: RunReader) -> RunData:
         metrics=metrics,
         events=[(float(clock.minutes(np.array([t]))[0]), name, text) for t, name, text in store.events()],
         seconds=float(metrics[ELAPSED][2][-1]) if ELAPSED in metrics else clock.total_s,
+        resets=reset_table(Totals(store.get_meta(USE_KEY)).sums()),
     )
 
 

@@ -2,7 +2,9 @@
 
 import logging
 import pathlib
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from sandlot.learners import checkpoint
 from sandlot.learners.errors import StoreError
@@ -30,12 +32,15 @@ class Saver:
         self._worker = ThreadPoolExecutor(1, "saver")
         self._writing: Future[None] | None = None
 
-    def offer(self, snapshot: Snapshot, policy: Policy, elapsed_s: float) -> bool:
-        """Begins to write, unless the snapshot before this one is still being written."""
+    def offer(self, snapshot: Snapshot, policy: Policy, kept: Mapping[str, Any]) -> bool:
+        """Begins to write, unless the snapshot before this one is still being written.
+
+        `kept` goes into the run store's meta with it.
+        """
         if self._writing is not None and not self._writing.done():
             self.alarm = "the checkpoint before this one is still being written: the disk is slow"
             return False
-        self._writing = self._worker.submit(self._write, snapshot, policy, elapsed_s)
+        self._writing = self._worker.submit(self._write, snapshot, policy, kept)
         return True
 
     def finish(self) -> None:
@@ -47,12 +52,13 @@ class Saver:
         """Ends the thread, after what it is writing."""
         self._worker.shutdown(wait=True)
 
-    def _write(self, snapshot: Snapshot, policy: Policy, elapsed_s: float) -> None:
+    def _write(self, snapshot: Snapshot, policy: Policy, kept: Mapping[str, Any]) -> None:
         folder = self._folder / CHECKPOINTS
         try:
             checkpoint.save(folder, snapshot.updates, snapshot.arrays, snapshot.meta, keep=self._keep)
             policy.save(self._folder / POLICY_FILE)
-            self._store.set_meta(ELAPSED_KEY, elapsed_s)
+            for key, value in kept.items():
+                self._store.set_meta(key, value)
         except StoreError as error:  # a full disk among them
             self.alarm = str(error)
             log.error("event=checkpoint_failed error=%r", str(error))

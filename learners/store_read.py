@@ -17,7 +17,9 @@ from sandlot.learners.wire import Layout
 
 _EPISODES = """
 SELECT actor, run, env, agent, episode, COUNT(*), SUM(reward), MAX(flags & ? != 0), MAX(flags & ? != 0),
-  MAX(flags & ? != 0), MIN(seq), MAX(seq), MAX(policy_version)
+  MAX(flags & ? != 0), MIN(seq), MAX(seq), MAX(policy_version), SUM(source = 1),
+  COUNT(DISTINCT CASE WHEN source = 1 THEN segment END),
+  COALESCE(MAX(CASE WHEN source = 1 THEN segment END), -1)
 FROM steps JOIN streams ON stream = id GROUP BY stream, episode HAVING MAX(seq) > ? ORDER BY MIN(seq)
 """
 
@@ -32,7 +34,10 @@ class Stored(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """What an episode came to. `ended`: it terminated, was truncated or was aborted."""
+    """What an episode came to. `ended`: it terminated, was truncated or was aborted.
+
+    A person took over `interventions` times, for `human_steps` in all, last in the segment `human_segment`.
+    """
 
     stream: Stream
     episode: int
@@ -44,6 +49,9 @@ class Episode(NamedTuple):
     first_seq: int
     last_seq: int
     policy_version: int
+    human_steps: int = 0
+    interventions: int = 0
+    human_segment: int = -1
 
 
 class RunReader:

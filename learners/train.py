@@ -1,20 +1,24 @@
-"""`sandlot train`: one learner and N actors as processes, watched and restarted; then a report."""
+"""`sandlot train`: one learner and N actors as processes, watched and restarted; then a report.
+
+Two tasks that undo each other are two runs with a learner each, and share the actor.
+"""
 
 import contextlib
 import logging
 import os
 import pathlib
-import socket
 import threading
 import time
 from collections import deque
 from typing import Any
 
+from sandlot.learners.command_lines import actor_argv, free_port, learner_argv
 from sandlot.learners.config import TrainConfig
-from sandlot.learners.errors import BusyError, SandlotError
+from sandlot.learners.errors import SandlotError
 from sandlot.learners.evaluate import EvalConfig, evaluate
-from sandlot.learners.prepare import LOGS, POLICY_FILE, SPOOL, STATUS_FILE, prepare, prepare_demos
-from sandlot.learners.process import Child, sandlot_argv
+from sandlot.learners.pair import Run, back_run, with_partner
+from sandlot.learners.prepare import LOGS, POLICY_FILE, STATUS_FILE, prepare, prepare_demos
+from sandlot.learners.process import Child
 from sandlot.learners.progress import read_status, write_status
 from sandlot.learners.report import write_report
 from sandlot.learners.store_file import lock_folder
@@ -27,27 +31,50 @@ LEARNER_NICE = 5
 """On a shared machine the actors' loops go before the updates."""
 FINAL_EPISODES = 20
 FINAL_SEED = 500_000
+PRACTICE = (
+    "utilisation",
+    "utilisation_10min",
+    "trials_per_hour",
+    "interventions_per_hour",
+    "human_share",
+    "calls",
+    "resets",
+    "reset_s",
+)
+"""Figures of practice that the summary repeats."""
 
 
 class Supervisor:
-    """The processes of one run."""
+    """The processes of one run, or of two that are practised in turn."""
 
-    def __init__(self, folder: pathlib.Path, config: TrainConfig) -> None:
-        """Nothing is started yet."""
-        self.folder, self.config = folder, config
+    def __init__(self, folder: pathlib.Path, config: TrainConfig, back: Run | None = None) -> None:
+        """Nothing is started yet; `back` is the run of the reverse task."""
+        self.folder, self.config, self.back = folder, config, back
         self.events: deque[str] = deque(maxlen=20)
         port = config.port or free_port(config.host)
-        logs = folder / LOGS
-        self.learner = Child(
-            "learner", learner_argv(folder, config, port), logs / "learner.log", nice=LEARNER_NICE
-        )
+        logs, nice = folder / LOGS, LEARNER_NICE
+        argv = learner_argv(folder, config, port)
+        self.learner = Child("learner", argv, logs / "learner.log", nice=nice)
+        self.back_learner: Child | None = None
+        more: list[str] = []
+        if back:
+            back_port = free_port(config.host)
+            argv = learner_argv(back.folder, back.config, back_port)
+            self.back_learner = Child("learner_back", argv, back.folder / LOGS / "learner.log", nice=nice)
+            more = ["--back-learner", f"{config.host}:{back_port}"]
+            more += ["--back-classifier", config.back_classifier] if config.back_classifier else []
         self.actors = [
-            Child(name, actor_argv(folder, config, port, i), logs / f"{name}.log", forever=True)
+            Child(name, actor_argv(folder, config, port, i) + more, logs / f"{name}.log", forever=True)
             for i, name in enumerate(f"actor-{i}" for i in range(config.actors))
         ]
 
+    @property
+    def learners(self) -> list[Child]:
+        """One for each run."""
+        return [self.learner, *([self.back_learner] if self.back_learner else [])]
+
     def run(self, stop: threading.Event) -> bool:
-        """Runs until the learner has finished (True) or `stop` is set; raises why a process was refused."""
+        """Runs until the learners have finished (True) or `stop` is set; raises why a process was refused."""
         began_s = time.monotonic()
         with View() as view:
             try:
@@ -62,20 +89,26 @@ class Supervisor:
                 view.update(self.status(began_s, time.monotonic()), time.monotonic())
 
     def end(self) -> None:
-        """Stops the actors first, so that the learner commits their last steps."""
-        for child in [*self.actors, self.learner]:
+        """Stops the actors first, so that the learners commit their last steps."""
+        for child in [*self.actors, *self.learners]:
             child.stop()
 
     def _tick(self, now_s: float) -> bool:
-        code = self.learner.tick(now_s, self._note)
-        if code == 0:
+        codes = [learner.tick(now_s, self._note) for learner in self.learners]
+        for learner, code in zip(self.learners, codes, strict=True):
+            if code:
+                raise SandlotError(f"the {learner.name} was refused: {learner.last_line()}")
+        if self.back is None and codes == [0]:
             return True
-        if code is not None:
-            raise SandlotError(f"the learner was refused: {self.learner.last_line()}")
         for actor in self.actors:
             if actor.tick(now_s, self._note) is not None:
                 raise SandlotError(f"{actor.name} ended: {actor.last_line()}")
-        return False
+        return self.back is not None and self._both_done(self.back)
+
+    def _both_done(self, back: Run) -> bool:
+        """Whether both directions are learned; each learner goes on until the other one's is."""
+        folders = (self.folder, back.folder)
+        return all(read_status(folder / STATUS_FILE).get("state") == "done" for folder in folders)
 
     def _note(self, event: str) -> None:
         self.events.append(f"{time.strftime('%H:%M:%S')} {event}")
@@ -88,6 +121,11 @@ class Supervisor:
         actors = {a.name: _actor_status(known.get(a.name, {}), a) for a in self.actors}
         spool = [float(a.get("spool_steps", 0)) for a in actors.values()]
         ages = [float(a.get("policy_age_s", 0)) for a in actors.values()]
+        calls = [
+            f"{a.name} waits for a person: {a.last_line()}"
+            for a in self.actors
+            if actors[a.name].get("waits_for_person")
+        ]
         return {
             "run": self.config.run,
             "task": self.config.task,
@@ -96,11 +134,13 @@ class Supervisor:
             "elapsed_s": now_s - began_s,
             **status,
             "actors": actors,
+            "alarms": [*status.get("alarms", ()), *calls],
             "policy_age_s": max(ages, default=0.0),
             "spool_steps": int(sum(spool)),
             "spool_bytes": int(sum(float(a.get("spool_bytes", 0)) for a in actors.values())),
             "spool_full": any(a.get("spool_full", 0) for a in actors.values()),
             "events": list(self.events),
+            **({"back": read_status(self.back.folder / STATUS_FILE)} if self.back else {}),
         }
 
 
@@ -113,14 +153,32 @@ def train(config: TrainConfig, stored: TrainConfig | None, stop: threading.Event
         stop: set to end early; the run can be resumed.
     """
     began_s = time.monotonic()
+    config, reverse = with_partner(config, stored)
     folder, config = prepare(config, stored)
-    held = lock_folder(folder / LOGS, "run's log folder")  # from now on, though the learner is not up yet
-    try:
-        demo_steps = prepare_demos(folder, config)
-        (folder / STATUS_FILE).unlink(missing_ok=True)
-        finished = Supervisor(folder, config).run(stop)
-    finally:
-        os.close(held)
+    back = back_run(folder, config, reverse) if reverse else None
+    runs = [Run(folder, config), *([back] if back else [])]
+    with contextlib.ExitStack() as held:
+        for run in runs:  # from now on, though the learner is not up yet
+            held.callback(os.close, lock_folder(run.folder / LOGS, "run's log folder"))
+        demo_steps = [prepare_demos(*run) for run in runs]
+        for run in runs:
+            (run.folder / STATUS_FILE).unlink(missing_ok=True)
+        finished = Supervisor(folder, config, back).run(stop)
+    seconds = round(time.monotonic() - began_s, 1)
+    summaries = [
+        {**_summary(run, finished, steps), "train_seconds": seconds}
+        for run, steps in zip(runs, demo_steps, strict=True)
+    ]
+    for run, summary in zip(runs, summaries, strict=True):
+        summary["report"] = str(write_report(run.folder))
+    if back:
+        summaries[0]["back"] = summaries[1]
+    return {**summaries[0], "seconds": round(time.monotonic() - began_s, 1)}
+
+
+def _summary(run: Run, finished: bool, demo_steps: int) -> dict[str, Any]:
+    """How a run is after a life of its processes; a finished one is evaluated."""
+    folder, config = run
     status = read_status(folder / STATUS_FILE)
     summary: dict[str, Any] = {
         "task": config.task,
@@ -132,62 +190,14 @@ def train(config: TrainConfig, stored: TrainConfig | None, stop: threading.Event
         "ratio_wanted": config.update_ratio,
         "ratio_reached": round(status.get("ratio_reached", 0.0), 3),
         "success_50": status.get("success_50"),
-        "train_seconds": round(time.monotonic() - began_s, 1),
+        **{name: round(status[name], 4) for name in PRACTICE if name in status},
     }
     if finished:
-        played = evaluate(
-            folder / POLICY_FILE,
-            EvalConfig(task=config.task, episodes=FINAL_EPISODES, seed=FINAL_SEED, env=config.env),
-        ).summary()
-        summary |= {
-            "success": played["success"],
-            "interval": played["interval"],
-            "mean_return": played["mean_return"],
-        }
+        asked = EvalConfig(task=config.task, episodes=FINAL_EPISODES, seed=FINAL_SEED, env=config.env)
+        played = evaluate(folder / POLICY_FILE, asked).summary()
+        summary |= {name: played[name] for name in ("success", "interval", "mean_return")}
         write_status(folder / STATUS_FILE, {**status, "final": played})
-    summary["report"] = str(write_report(folder))
-    return {**summary, "seconds": round(time.monotonic() - began_s, 1)}
-
-
-def learner_argv(folder: pathlib.Path, config: TrainConfig, port: int) -> list[str]:
-    """The learner's command line: everything else is in the run's config."""
-    return sandlot_argv("learner", config.task, "--run", _path(folder), "--port", str(port))
-
-
-def actor_argv(folder: pathlib.Path, config: TrainConfig, port: int, index: int) -> list[str]:
-    """The command line of the run's actor number `index`."""
-    flags = {
-        "learner": f"{config.host}:{port}",
-        "name": f"actor-{index}",
-        "seed": str(config.seed + index),
-        "pace": config.pace,
-        "random-steps": str(config.random_steps),
-        "stale-policy-s": str(config.stale_policy_s),
-        "on-stale": config.on_stale,
-        "spool": str(folder / SPOOL / f"actor-{index}"),
-        **({"keys": config.keys} if config.keys else {}),
-        **({"mjcf": config.env.mjcf} if config.env.mjcf else {}),
-    }
-    argv = sandlot_argv("actor", config.task, *(word for k, v in flags.items() for word in (f"--{k}", v)))
-    argv += ["--cameras", *config.env.cameras] if config.env.cameras else []
-    argv += ["--randomize"] if config.env.randomize else []
-    argv += ["--robot", config.env.robot] + ["--teleop"] * config.env.teleop
-    return argv + (["--rerun"] if config.rerun and index == 0 else [])
-
-
-def free_port(host: str) -> int:
-    """A port that nobody listens on now."""
-    with contextlib.closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError as error:
-            raise BusyError(f"cannot listen on '{host}': {error.strerror}; choose another --host") from error
-        return int(probe.getsockname()[1])
-
-
-def _path(folder: pathlib.Path) -> str:
-    """A folder as `--run` takes it: always with a slash."""
-    return str(folder) if "/" in str(folder) else f"./{folder}"  # pathlib would drop the "./"
+    return summary
 
 
 def _actor_status(values: dict[str, Any], child: Child) -> dict[str, Any]:

@@ -6,7 +6,7 @@ only keeps the curve and decides when to draw.
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -16,16 +16,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-log = logging.getLogger(__name__)
+from sandlot.learners.view_practice import back, practice
+from sandlot.learners.view_words import BAD, FAIR, GOOD, LABEL, UNKNOWN, Status, clock, count, fixed, number
 
-Status = dict[str, Any]
+log = logging.getLogger(__name__)
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 CHART_COLUMNS, CHART_ROWS = 36, 4
 WIDTH = 96
 EVENTS = 5
-UNKNOWN = "–"
-GOOD, FAIR, BAD, LABEL = "green3", "gold3", "red3", "grey58"
 RATIO_KEPT = 0.95
 """A reached update ratio below this share of the wanted one is shown as behind."""
 JITTER_MS = 5.0
@@ -90,6 +89,8 @@ def log_line(status: Status) -> str:
         "updates_per_s": status.get("updates_per_s"),
         "policy_age_s": status.get("policy_age_s"),
         "spool_steps": status.get("spool_steps"),
+        "utilisation": status.get("utilisation"),
+        "calls": status.get("calls") or None,
         "eta_s": status.get("eta_s"),
     }
     pairs = ((k, f"{v:.3g}" if isinstance(v, float) else v) for k, v in figures.items() if v is not None)
@@ -112,6 +113,10 @@ def render(status: Status, curve: Sequence[float] = (), *, width: int = WIDTH) -
     parts += [_progress(status), Text(), _figures(status, curve)]
     if status.get("actors"):
         parts += [Text(), _actors(status["actors"])]
+    if status.get("utilisation") is not None:
+        parts += [Text(), practice(status)]
+    if status.get("back"):
+        parts += [Text(), back(status["back"])]
     if status.get("events"):
         parts += [
             Text(),
@@ -144,9 +149,9 @@ def _progress(status: Status) -> RenderableType:
     done, total = status.get("env_steps", 0), status.get("total_steps")
     share = min(1.0, done / total) if total else 0.0
     words = Text.assemble(
-        (f"{done:,}", "bold"), (f" of {_count(total)} env steps", LABEL), (f"   {100 * share:.0f} %", "bold"),
-        ("   elapsed ", LABEL), _clock(status.get("elapsed_s")),
-        ("   left ", LABEL), (_clock(status.get("eta_s")), "bold"),
+        (f"{done:,}", "bold"), (f" of {count(total)} env steps", LABEL), (f"   {100 * share:.0f} %", "bold"),
+        ("   elapsed ", LABEL), clock(status.get("elapsed_s")),
+        ("   left ", LABEL), (clock(status.get("eta_s")), "bold"),
     )  # fmt: skip
     bar = ProgressBar(
         total=1.0, completed=share, complete_style="deep_sky_blue1", finished_style=GOOD, style="grey23"
@@ -176,16 +181,16 @@ def _curve_block(status: Status, curve: Sequence[float]) -> RenderableType:
         low, high, names = 0.0, 1.0, ("100 %", "0 %")
     else:
         style = "deep_sky_blue1"
-        head = Text.assemble((_number(rewards), f"bold {style}"), (" return, last 50 episodes", LABEL))
+        head = Text.assemble((number(rewards), f"bold {style}"), (" return, last 50 episodes", LABEL))
         low, high = (min(curve), max(curve)) if curve else (0.0, 1.0)
         high = high if high > low else low + 1.0
-        names = (_number(high), _number(low))
+        names = (number(high), number(low))
     lines = chart(curve, low, high, columns=CHART_COLUMNS, rows=CHART_ROWS)
     axis = [names[0], *[""] * (CHART_ROWS - 2), names[1]]
     rows = [Text.assemble((f"{n:>6}▕", LABEL), (line, style)) for n, line in zip(axis, lines, strict=True)]
-    tail = Text.assemble(("episodes ", LABEL), _count(status.get("episodes")))
+    tail = Text.assemble(("episodes ", LABEL), count(status.get("episodes")))
     if success is not None:
-        tail.append_text(Text.assemble(("   return ", LABEL), _number(rewards)))
+        tail.append_text(Text.assemble(("   return ", LABEL), number(rewards)))
     return Group(head, *rows, tail)
 
 
@@ -196,12 +201,12 @@ def _learner_block(status: Status) -> RenderableType:
     rate, wanted, reached = (status.get(k) for k in ("updates_per_s", "ratio_wanted", "ratio_reached"))
     kept = wanted is None or reached is None or reached >= RATIO_KEPT * wanted
     full = bool(status.get("spool_full"))
-    spool = f"{_count(status.get('spool_steps'))} steps, {(status.get('spool_bytes') or 0) / 1e6:.1f} MB"
-    table.add_row("updates", Text(_count(status.get("updates"))))
-    table.add_row("", Text(f"{_number(rate)} a second"))
-    table.add_row("update ratio", Text(f"{_fixed(reached)} of {_fixed(wanted)}", style="" if kept else FAIR))
-    table.add_row("policy", Text(f"version {_count(status.get('policy_version'))}"))
-    table.add_row("", Text(f"{_fixed(status.get('policy_age_s'), 1)} s old"))
+    spool = f"{count(status.get('spool_steps'))} steps, {(status.get('spool_bytes') or 0) / 1e6:.1f} MB"
+    table.add_row("updates", Text(count(status.get("updates"))))
+    table.add_row("", Text(f"{number(rate)} a second"))
+    table.add_row("update ratio", Text(f"{fixed(reached)} of {fixed(wanted)}", style="" if kept else FAIR))
+    table.add_row("policy", Text(f"version {count(status.get('policy_version'))}"))
+    table.add_row("", Text(f"{fixed(status.get('policy_age_s'), 1)} s old"))
     table.add_row("spool", Text(f"FULL: {spool}" if full else spool, style=f"bold {BAD}" if full else ""))
     return table
 
@@ -217,32 +222,9 @@ def _actors(actors: dict[str, Status]) -> RenderableType:
         table.add_row(
             name,
             Text(state, style=GOOD if state in ("acting", "running") else FAIR),
-            _count(actor.get("steps")),
-            _number(actor.get("steps_per_s")),
-            f"{_fixed(actor.get('policy_age_s'), 1)} s",
-            Text(f"{_fixed(p99, 1)} ms", style=FAIR if p99 is not None and p99 > JITTER_MS else ""),
+            count(actor.get("steps")),
+            number(actor.get("steps_per_s")),
+            f"{fixed(actor.get('policy_age_s'), 1)} s",
+            Text(f"{fixed(p99, 1)} ms", style=FAIR if p99 is not None and p99 > JITTER_MS else ""),
         )
     return table
-
-
-def _clock(seconds: float | None) -> str:
-    """Minutes and seconds, hours when there are some."""
-    if seconds is None:
-        return UNKNOWN
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
-
-
-def _count(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:,.0f}"
-
-
-def _fixed(value: float | None, digits: int = 2) -> str:
-    return UNKNOWN if value is None else f"{value:.{digits}f}"
-
-
-def _number(value: float | None) -> str:
-    """Three significant digits, without an exponent for what is not huge."""
-    if value is None:
-        return UNKNOWN
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

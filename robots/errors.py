@@ -14,6 +14,12 @@ class SensorError(NotReadyError):
 class RobotStoppedError(NotReadyError):
     """The gate holds the robot; the text says why and how to arm it again."""
 
+    needs_person = True
+
+
+class ResetFailedError(RobotStoppedError):
+    """No reset controller could put things in order: the robot holds, and a person is called."""
+
 
 class RedoError(NotReadyError):
     """A person threw the running episode away."""

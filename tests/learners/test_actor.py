@@ -52,9 +52,9 @@ def actor(tmp_path):
     settings = {"learner": "127.0.0.1:9", "pace": "free", "spool": str(tmp_path / "spool")}
     actor = Actor(ActorConfig(task="gymnasium:Shaky-v0", **settings), threading.Event())
     actor.sent = []
-    actor.client.send = lambda steps, finals: actor.sent.extend(steps.copy())
+    actor.now.client.send = lambda steps, finals: actor.sent.extend(steps.copy())
     weights = {name: np.zeros(shape, np.float32) for name, shape in ARCH.shapes(actor.spec).items()}
-    actor.feed.policy = Policy(spec=actor.spec, arch=ARCH, weights=weights, version=4)
+    actor.now.feed.policy = Policy(spec=actor.spec, arch=ARCH, weights=weights, version=4)
     yield actor
     actor.close()
 

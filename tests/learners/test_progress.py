@@ -53,6 +53,27 @@ def test_a_resumed_tracker_goes_on_as_one_that_saw_every_step(store):
     assert saw.figures()["return_50"] == pytest.approx((3 + 6 + 6) / 3)  # the open episode had 1 + 1 + 4
 
 
+def test_what_a_person_did_is_counted_the_same_with_and_without_a_resume(tmp_path):
+    """Three corrections: of 2 steps, of 1, and one of 3 during which the learner starts anew."""
+    human = {1, 2, 4, 6, 7, 8}
+    with RunStore.open(tmp_path / "run", SPEC) as store:
+        practice = batch(Stream("a", "1"), 0, [(0, 0, 0)] * 5 + [(0, 0, END | LIMIT)] + [(1, 0, 0)] * 4)
+        segments = [0, 1, 1, 2, 3, 4, 5, 5, 5, 6]
+        for row, segment in zip(practice.steps, segments, strict=True):
+            row["segment"], row["source"] = segment, int(row["step"]) in human
+        first, rest = practice.steps[:8], practice.steps[8:]
+        saw, resumed = EpisodeTracker(), EpisodeTracker()
+        saw.add(store.append([Batch(practice.stream, first, practice.finals)]))
+        resumed.resume(store.episodes())
+        new = store.append([Batch(practice.stream, rest, practice.finals[:0])])
+        for tracker in (saw, resumed):
+            tracker.add(new)
+    assert saw.figures() == resumed.figures()
+    assert (saw.interventions, saw.human_steps, saw.steps) == (3, 6, 10)
+    assert saw.figures()["human_share_50"] == 3 / 6 and saw.figures()["human_share"] == 6 / 10
+    assert saw.figures()["correction_steps"] == 2.0
+
+
 def test_demonstrations_are_not_practice(tmp_path):
     with RunStore.open(tmp_path / "run", SPEC) as store:
         scripted = batch(Stream("demos", "d"), 0, [(0, 1, END | DONE | WIN)])

@@ -69,12 +69,12 @@ def make(tmp_path, **settings):
     settings = {"learner": "127.0.0.1:9", "pace": "free", "spool": str(tmp_path / "spool"), **settings}
     actor = Actor(ActorConfig(task="gymnasium:Mover-v0", **settings), threading.Event())
     actor.sent, actor.reports, actor.waits = [], [], []
-    actor.client.send = lambda steps, finals: actor.sent.extend(steps.copy())
-    actor.client.report = actor.reports.append
+    actor.now.client.send = lambda steps, finals: actor.sent.extend(steps.copy())
+    actor.now.client.report = actor.reports.append
     actor.stop.wait = actor.waits.append  # nobody waits here
     weights = {name: np.zeros(shape, np.float32) for name, shape in ARCH.shapes(actor.spec).items()}
-    actor.feed.policy = Policy(spec=actor.spec, arch=ARCH, weights=weights, version=4)
-    return actor, actor.env.unwrapped
+    actor.now.feed.policy = Policy(spec=actor.spec, arch=ARCH, weights=weights, version=4)
+    return actor, actor.now.env.unwrapped
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_fault_in_a_step_aborts_it_and_is_never_counted_against_the_env(moving
 def test_stale_weights_end_the_episode_of_a_robot(tmp_path):
     actor, robot = make(tmp_path, stale_policy_s=5.0, on_stale="stop")
     ages = [0.0, 0.0, 9.0, 9.0, 9.0, 9.0, 0.0]
-    actor.feed.age_s = lambda now_s: ages.pop(0) if ages else 0.0
+    actor.now.feed.age_s = lambda now_s: ages.pop(0) if ages else 0.0
     actor.play_episode()
     assert robot.said[-1] == "pause" and robot.said.count("pause") == 1
     steps = robot.said.count("step")
@@ -145,7 +145,7 @@ def test_stale_weights_end_the_episode_of_a_robot(tmp_path):
 def test_waiting_for_the_learner_ends_the_episode_and_costs_no_allowance(tmp_path, monkeypatch):
     actor, robot = make(tmp_path, pace="learner")
     info = {"may_take": 1.0, "actors": 1.0}
-    monkeypatch.setattr(type(actor.client), "info", info)
+    monkeypatch.setattr(type(actor.now.client), "info", info)
     monkeypatch.setattr("sandlot.learners.pace.time.sleep", lambda s: info.update(may_take=99.0))
     actor.play_episode()
     assert robot.said[-1] == "pause" and robot.said.count("pause") == 1

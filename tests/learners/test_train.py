@@ -11,12 +11,13 @@ from bench.system_rig import TASK, tiny
 
 from sandlot.cli import parse
 from sandlot.learners.actor_config import ActorConfig
+from sandlot.learners.command_lines import actor_argv, free_port, learner_argv
 from sandlot.learners.config import EnvConfig
 from sandlot.learners.errors import BusyError, SandlotError
 from sandlot.learners.prepare import STATUS_FILE, prepare
 from sandlot.learners.process import Child
 from sandlot.learners.progress import write_status
-from sandlot.learners.train import Supervisor, actor_argv, free_port, learner_argv
+from sandlot.learners.train import Supervisor
 
 
 @pytest.fixture

@@ -77,6 +77,38 @@ def test_every_figure_is_shown():
     assert "event 3" not in text and "FULL" not in text
 
 
+PRACTICE = {
+    "utilisation": 0.815, "utilisation_10min": 0.85, "time_stepping_s": 81.5, "time_resetting_s": 12.0,
+    "time_person_s": 6.5, "trials_per_hour": 118.0, "interventions": 4.0, "interventions_per_hour": 3.24,
+    "correction_steps": 7.0, "human_share_50": 0.04, "resets": 57.0, "reset_s": 3.21, "calls": 2.0,
+}  # fmt: skip
+
+
+def test_what_the_time_went_to_is_shown():
+    text = shown(STATUS | PRACTICE)
+    for words in (
+        "practising 82 % of the time, last 10 min 85 % · resets 12 % · for a person 6 %",
+        "118 trials an hour · 3.24 interventions an hour of 7 steps, 4 % of steps by a person",
+        "57 resets of 3.2 s",
+        "called a person 2 x",
+    ):
+        assert words in " ".join(text.replace("│", " ").split()), words
+    calm = shown(STATUS | {"utilisation": 1.0, "time_stepping_s": 9.0})
+    assert "100 % of the time" in calm and "person" not in calm and "reset" not in calm
+
+
+def test_the_run_of_the_reverse_task_has_a_line():
+    back = {
+        "task": "arm_back",
+        "state": "learning",
+        "env_steps": 1200,
+        "total_steps": 5000,
+        "success_50": 0.5,
+    }
+    text = shown(STATUS | {"back": back})
+    assert "in turn with arm_back learning: 1,200 of 5,000 env steps, 50 % success" in text
+
+
 def test_nothing_known_yet_is_drawn_as_such():
     text = shown({})
     assert "starting" in text and "– of –" in text and "0 of – env steps" in text

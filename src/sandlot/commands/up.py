@@ -19,7 +19,7 @@ from sandlot.learners import prepare
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.process import stop_on_signals
 from sandlot.learners.progress import read_status
-from sandlot.learners.train import free_port
+from sandlot.learners.command_lines import free_port
 from sandlot.robots import graph, monitor, ros_env, shared_memory, up_view
 from sandlot.robots.graph_run import open_run
 from sandlot.robots.lock import InstanceLock
