@@ -9,7 +9,7 @@ import logging
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sandlot.robots import ros_env
@@ -70,12 +70,21 @@ class Monitor:
     Args:
         namespace: of the robot, `/arm`.
         lifecycle: full names of its lifecycle nodes.
+        name: of its own node.
+        without: message types that are not listened to.
     """
 
-    def __init__(self, namespace: str, lifecycle: Sequence[str]) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        lifecycle: Sequence[str],
+        *,
+        name: str = "monitor",
+        without: Collection[str] = (),
+    ) -> None:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        self.namespace = namespace
-        self.node = rclpy.create_node("monitor", namespace=namespace, start_parameter_services=False)
+        self.namespace, self._without = namespace, without
+        self.node = rclpy.create_node(name, namespace=namespace, start_parameter_services=False)
         self.gate = GateLog()
         self.diagnostics: dict[str, Diagnosis] = {}
         self.lifecycle = dict.fromkeys(lifecycle, "silent")
@@ -153,7 +162,7 @@ class Monitor:
             ours = name.startswith(f"{self.namespace}/") or name in GLOBAL
             if name in self._heard or not ours or name.endswith(("/_service_event", "/transition_event")):
                 continue
-            if not self.node.count_publishers(name):
+            if types[0] in self._without or not self.node.count_publishers(name):
                 continue
             try:
                 heard = _Heard(self.node, name, types[0], self._group)

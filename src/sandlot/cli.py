@@ -16,12 +16,14 @@ COMMANDS = {
     "train": ("learn a task: one learner and N actors on this machine", "sandlot.commands.train"),
     "eval": ("play seeded episodes with a run's policy and print its success", "sandlot.commands.evaluate"),
     "demos": ("record demonstrations with a task's scripted expert", "sandlot.commands.demos"),
+    "classifier": ("label frames, train and measure rewards from cameras", "sandlot.commands.classifier"),
     "data": ("list, plot, cut, merge, convert and view what was recorded", "sandlot.commands.data"),
     "report": ("write a run's report.html again", "sandlot.commands.report"),
     "export": ("write a run's policy as one file for sandlot.load_policy", "sandlot.commands.export"),
     "learner": ("the learner alone, for actors on other machines", "sandlot.commands.learner"),
     "actor": ("an actor alone, for a learner elsewhere", "sandlot.commands.actor"),
     "up": ("a robot with its driver, gate, learner and actor over ROS 2", "sandlot.commands.up"),
+    "console": ("the operator's page: cameras, curves, buttons in a browser", "sandlot.commands.console"),
     "gate": ("let a robot that is up move, or stop it", "sandlot.commands.gate"),
     "keys": ("make the keys that links beyond this machine need", "sandlot.commands.keys"),
     "doctor": ("check this machine and say what is missing", "sandlot.commands.doctor"),
@@ -75,7 +77,7 @@ def run(argv: list[str]) -> int:
 
 def usage() -> str:
     """The first screen of help."""
-    lines = [f"  {name:<9}{text}" for name, (text, _) in COMMANDS.items()]
+    lines = [f"  {name:<11}{text}" for name, (text, _) in COMMANDS.items()]
     return "usage: sandlot COMMAND [flags]\n\ncommands:\n" + "\n".join(lines) + "\n\n" + EXAMPLES
 
 
