@@ -15,10 +15,13 @@ import tyro
 import yaml
 
 from sandlot.learners.errors import ConfigError
+from sandlot.perception.cameras import registry
 
 Kind = Literal["arm"]
 Device = Literal["sim", "franka", "topics", "dynamixel"]
-Teleop = Literal["none", "keyboard", "gamepad", "spacemouse"]
+Teleop = Literal["none", "keyboard", "gamepad", "spacemouse", "page"]
+DEVICES = ("keyboard", "gamepad", "spacemouse")
+"""Of these, those that a joy node reads."""
 
 OPERATOR_TIMEOUT_S = 0.15
 """With teleoperation somebody watches: the gate stops when their device has been silent for this long."""
@@ -41,8 +44,11 @@ class UpConfig:
         connect: HOST:PORT of a learner on another machine; then only the actor is started here.
         keys: folder made by `sandlot keys`, for a learner on another machine.
         teleop: what a person takes over with; the gate then stops the robot when that device falls silent.
+            `page`: nobody takes over, and only `sandlot console` says how an episode ended.
         record: write every topic to a bag in the run folder.
         camera: cameras of the robot to observe with, e.g. `wrist side`.
+        camera_file: what those cameras are (`sandlot cameras`): on a real robot each gets a process of its
+            own that publishes it; in simulation their crops are used.
         run: name of the folder under `runs/`, or a path; `up-KIND-TASK`, or `up-KIND` without a
             learner, when empty.
         seed: of everything random.
@@ -60,6 +66,7 @@ class UpConfig:
     teleop: Teleop = "none"
     record: bool = False
     camera: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    camera_file: str = ""
     run: str = ""
     seed: int = 0
     params: str = ""
@@ -69,6 +76,8 @@ class UpConfig:
             raise ConfigError("--keys is for a learner on another machine; name it with --connect HOST:PORT")
         if len(set(self.camera)) < len(self.camera):
             raise ConfigError(f"--camera names one twice: {', '.join(self.camera)}")
+        if self.camera_file and not self.camera:
+            raise ConfigError("--camera-file says what cameras are; name those to use, e.g. --camera wrist")
 
     @property
     def learns_here(self) -> bool:
@@ -149,8 +158,8 @@ def nodes(config: UpConfig, folder: pathlib.Path, port: int) -> tuple[NodeSpec, 
         folder: of the run.
         port: where the learner listens, when there is one.
     """
-    specs = [driver(config), gate(config)]
-    if config.teleop != "none":
+    specs = [driver(config), gate(config), *cameras(config)]
+    if config.teleop in DEVICES:
         specs.append(_node(config, "joy", "sandlot.robots.teleop.joy_node", device=config.teleop))
     if config.record:
         specs.append(recorder(config, folder))
@@ -173,6 +182,7 @@ def driver(config: UpConfig) -> NodeSpec:
         device=config.robot,
         task=config.task,
         cameras=config.camera,
+        camera_file=config.camera_file if config.robot == "sim" else "",
     )
     common, *own = config.params_files
     return dataclasses.replace(spec, lifecycle=True, params_files=(common, config.device_file, *own))
@@ -186,8 +196,15 @@ def gate(config: UpConfig) -> NodeSpec:
         f"sandlot.robots.{config.kind}.gate_node",
         task=config.task,
         require_estop=config.robot != "sim",
-        operator_timeout_s=OPERATOR_TIMEOUT_S if config.teleop != "none" else 0.0,
+        operator_timeout_s=OPERATOR_TIMEOUT_S if config.teleop in DEVICES else 0.0,
     )
+
+
+def cameras(config: UpConfig) -> list[NodeSpec]:
+    """The robot's cameras, one process each. A simulated robot draws its own."""
+    names = config.camera if config.camera_file and config.robot != "sim" else ()
+    module = "sandlot.robots.cameras.camera_node"
+    return [_node(config, f"camera_{n}", module, file=config.camera_file, camera=n) for n in names]
 
 
 def recorder(config: UpConfig, folder: pathlib.Path) -> NodeSpec:
@@ -234,6 +251,8 @@ def check_parameters(config: UpConfig) -> None:
     """Refuses a parameter file that cannot be read, or that ROS would silently ignore a part of."""
     for file in (config.device_file, *config.params_files):
         _check_file(file, parameter_nodes(config.kind))
+    if config.camera_file:
+        registry.pick_all(config.camera_file, config.camera)
 
 
 def _check_file(file: pathlib.Path, known: tuple[str, ...]) -> None:
@@ -265,7 +284,7 @@ def parameter_nodes(kind: Kind) -> tuple[str, ...]:
 
 
 def _node(config: UpConfig, name: str, module: str, **parameters: Any) -> NodeSpec:
-    given = {key: value for key, value in parameters.items() if value != ()}  # ROS cannot type an empty list
+    given = {k: v for k, v in parameters.items() if v not in ((), "")}  # ROS cannot type an empty list
     return NodeSpec(
         name=name,
         module=module,

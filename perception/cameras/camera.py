@@ -89,6 +89,11 @@ class Camera:
             )
         return ""
 
+    def check(self) -> None:
+        """Raises what ended the camera for good, if anything did: a setting that it cannot have."""
+        if self._failure is not None:
+            raise self._failure
+
     def close(self) -> None:
         """Ends the thread and frees the device; may be called twice."""
         self._stop.set()

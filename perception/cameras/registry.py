@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -52,6 +52,17 @@ def pick(cameras: Mapping[str, CameraConfig], name: str, path: str | pathlib.Pat
     if name not in cameras:
         raise ConfigError(f"camera '{name}' is not in {path}; there are: {', '.join(cameras)}")
     return cameras[name]
+
+
+def pick_all(path: str | pathlib.Path, names: Iterable[str]) -> list[CameraConfig]:
+    """Several cameras of a file."""
+    known = load(path)
+    return [pick(known, name, path) for name in names]
+
+
+def crops(path: str | pathlib.Path) -> dict[str, Crop]:
+    """The crops of a file's cameras, of those that have one."""
+    return {name: config.crop for name, config in load(path).items() if not config.crop.whole}
 
 
 def check_devices(cameras: Mapping[str, CameraConfig]) -> None:

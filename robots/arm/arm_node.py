@@ -23,6 +23,7 @@ from rclpy.timer import Timer
 from std_srvs.srv import Trigger
 
 from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.perception.cameras.registry import crops as crops_of
 from sandlot.robots import ros_node, ros_params
 from sandlot.robots.arm import devices, ros_messages, topics
 from sandlot.robots.arm.device import ArmDevice, Placeable
@@ -54,6 +55,7 @@ class ArmNodeConfig:
         cameras: the device's own cameras to publish.
         state_hz: rate of the state topics.
         camera_hz: rate of each camera.
+        camera_file: the file with the crops of those cameras; "" for whole pictures.
         autostart: configure and activate at once; otherwise a lifecycle manager does.
     """
 
@@ -62,6 +64,7 @@ class ArmNodeConfig:
     cameras: tuple[str, ...] = ()
     state_hz: float = topics.STATE_HZ
     camera_hz: float = 10.0
+    camera_file: str = ""
     autostart: bool = True
 
     def __post_init__(self) -> None:
@@ -113,7 +116,8 @@ class ArmDriverNode(LifecycleNode):
         try:
             self._device.connect()
             if self._device.cameras:
-                self._cameras = CameraThread(self, self._device, self._config.camera_hz)
+                crops = crops_of(self._config.camera_file) if self._config.camera_file else {}
+                self._cameras = CameraThread(self, self._device, self._config.camera_hz, crops)
             first = self._device.read(time.monotonic())
         except Exception as error:  # rclpy would swallow it
             log.error("event=not_connected device=%s cause=%r", self._config.device, str(error))

@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 
 from rclpy.node import Node
 
 from sandlot.learners.process import take_precedence, yield_precedence
+from sandlot.perception.cameras.view import Crop, cut
 from sandlot.robots import ros_node
 from sandlot.robots.arm import ros_messages, topics
 from sandlot.robots.arm.device import ArmDevice, ArmState, OwnCameras
@@ -46,8 +48,8 @@ class CameraThread:
     hold up the whole process, which must not happen when the robot moves. It publishes while `publishing`.
     """
 
-    def __init__(self, node: Node, device: ArmDevice, hz: float) -> None:
-        self._device, self._period_s = device, 1.0 / hz
+    def __init__(self, node: Node, device: ArmDevice, hz: float, crops: Mapping[str, Crop]) -> None:
+        self._device, self._period_s, self._crops = device, 1.0 / hz, crops
         self._out = {c: ros_node.publisher(node, topics.image(c, hz)) for c in device.cameras}
         self._ready, self._stop = threading.Event(), threading.Event()
         self.publishing = False
@@ -63,7 +65,9 @@ class CameraThread:
     def _run(self) -> None:
         try:
             yield_precedence()  # for the renderer's own threads, which begin with the first frame
-            self._device.frames(time.monotonic())
+            for name, frame in self._device.frames(time.monotonic()).items():
+                height, width = frame.pixels.shape[:2]
+                self._crops.get(name, Crop()).check(width, height, name)
             take_precedence()  # below the driver's: the interpreter's lock is not held by one that sleeps
             self._ready.set()
             self._publish()
@@ -82,7 +86,8 @@ class CameraThread:
             frames = self._device.frames(clocks.steady_s) if self.publishing else {}
             for name, frame in frames.items():
                 stamp_ns = round(clocks.wall_of(frame.stamp_s) * ros_messages.NS)
-                self._out[name].publish(ros_messages.image_message(frame.pixels, name, stamp_ns))
+                pixels = cut(frame.pixels, self._crops.get(name, Crop()))
+                self._out[name].publish(ros_messages.image_message(pixels, name, stamp_ns))
                 self.published += 1
             next_s += self._period_s
             if time.monotonic() > next_s + self._period_s:  # a whole period late: take up a new rhythm

@@ -184,3 +184,20 @@ def imported(file):
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module.partition(".")[0])
     return found
+
+
+def test_a_real_robots_cameras_are_processes_of_their_own_and_a_simulated_one_crops_its_own(tmp_path):
+    file = tmp_path / "cameras.yaml"
+    file.write_text("wrist:\n  source: v4l2\n  device: 0\nside:\n  source: v4l2\n  device: 1\n")
+    given = {"camera": ("wrist", "side"), "camera_file": str(file)}
+    assert names(robot="franka", **given)[:4] == ["driver", "gate", "camera_wrist", "camera_side"]
+    spec = spec_of("camera_side", robot="franka", **given)
+    assert spec.node == "/arm/camera_side" and spec.parameters == {"file": str(file), "camera": "side"}
+    assert "camera_file" not in spec_of("driver", robot="franka", **given).parameters
+    assert names(**given)[:2] == ["driver", "gate"] and "camera_wrist" not in names(**given)
+    assert spec_of("driver", **given).parameters["camera_file"] == str(file)
+    graph.check_parameters(up(**given))
+    with pytest.raises(ConfigError, match=r"camera 'front' is not in .*; there are: wrist, side"):
+        graph.check_parameters(up(camera=("front",), camera_file=str(file)))
+    with pytest.raises(ConfigError, match="name those to use"):
+        up(camera_file=str(file))
