@@ -11,6 +11,9 @@ Pace = Literal["learner", "realtime", "free"]
 Stale = Literal["continue", "stop"]
 Robot = Literal["sim", "ros"]
 
+IMAGE_PX = 16, 1024
+"""The least and the most that may be asked for."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnvConfig:
@@ -18,7 +21,8 @@ class EnvConfig:
 
     Attributes:
         cameras: cameras to observe with, e.g. `wrist side`; none means state only.
-        randomize: draw dynamics, latency and sensor noise anew at every reset.
+        image_px: width and height of their frames; 0 means the task's default of 128.
+        randomize: draw dynamics, latency, sensor noise and look anew at every reset.
         mjcf: an MJCF file of another arm instead of the built-in one.
         robot: `sim`: in this process; `ros`: the one whose nodes run, as `sandlot up ROBOT` starts them.
         teleop: let a person take over, whose hands a joy node publishes; only with `--robot ros`.
@@ -29,6 +33,7 @@ class EnvConfig:
     """
 
     cameras: tuple[str, ...] = ()
+    image_px: int = 0
     randomize: bool = False
     mjcf: str = ""
     robot: Robot = "sim"
@@ -42,9 +47,14 @@ class EnvConfig:
             raise ConfigError(f"{given} is for simulated robots; leave it out with --robot ros")
         if self.teleop and self.robot != "ros":
             raise ConfigError(f"--teleop needs --robot ros; this is --robot {self.robot}")
-        for name in ("classifier", "encoder"):
+        if self.image_px and not IMAGE_PX[0] <= self.image_px <= IMAGE_PX[1]:
+            raise ConfigError(
+                f"--image-px is {self.image_px}: it must lie in {list(IMAGE_PX)}, or be 0, the task's default"
+            )
+        for name in ("image_px", "classifier", "encoder"):
             if getattr(self, name) and not self.cameras:
-                raise ConfigError(f"--{name} looks at cameras; name them, e.g. --cameras wrist side")
+                flag = name.replace("_", "-")
+                raise ConfigError(f"--{flag} is about cameras; name them, e.g. --cameras wrist side")
 
     def kwargs(self) -> dict[str, Any]:
         """Keyword arguments for `sandlot.learners.envs.make`, only those that were set."""

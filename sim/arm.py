@@ -56,6 +56,7 @@ class SimArm:
         self._rng = rng
         self._draw = self._randomization.draw(rng) if self._randomization else Draw()
         self._physics.reset(scene, self._draw)
+        self._pictures.refresh()
         self._command = Command(self._physics.tool(), scene.gripper_open)
         self._run_sensing(SENSE_TICKS)
 
@@ -64,6 +65,7 @@ class SimArm:
         if self._randomization:
             self._draw = self._randomization.draw(self._rng)
             self._physics.vary(self._draw)
+            self._pictures.refresh()
         self._physics.stay()
         self._command = Command(self._physics.tool(), self._command.gripper_open)
         self._run_sensing(SENSE_TICKS)

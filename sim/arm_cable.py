@@ -39,7 +39,7 @@ def cable(arm: ArmModel) -> World:
     spec = arm.spec
     joints = _add_cable(arm)
     jaws = _add_clip(spec)
-    aim(spec, "side", (0.5, -0.42, 0.2), (0.5, 0, 0.06), 36.0)
+    aim(spec, "side", (0.5, -0.42, 0.16), (0.5, 0, 0.066), 31.0)
     seen = tuple(Tracked(name, free=False, placed=False) for name in SEEN)
     clip = Tracked("clip", False)
     return World((clip, *seen), arm.site, grip_m=2 * CABLE_RADIUS_M, joints=(*joints, *jaws))

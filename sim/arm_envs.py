@@ -1,6 +1,7 @@
 """Makers of the arm's envs: what the Gymnasium ids point to."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from sandlot.robots.arm.spec import ArmReading, ArmScene
 from sandlot.robots.arm.tasks import TASKS
@@ -25,13 +26,16 @@ IMPEDANCES = {name: Impedance() for name in TASKS} | {"arm_insert": _PLUG, "arm_
 """Gains of the controller, by task."""
 
 
+RANDOMIZATIONS = {False: None, True: Randomization(), "look": Randomization.look()}
+
+
 def make(
     task: str,
     *,
     render_mode: str | None = None,
     cameras: Sequence[str] = (),
     image_px: int = 128,
-    randomize: bool = False,
+    randomize: bool | Literal["look"] = False,
     mjcf: str = "",
     mjcf_site: str = "",
     mjcf_gripper: str = "",
@@ -43,7 +47,8 @@ def make(
         render_mode: "rgb_array" to make `render` work.
         cameras: names of cameras to observe; then the state no longer holds the pose of objects.
         image_px: width and height of their frames.
-        randomize: vary dynamics, latency and sensors in the ranges of `Randomization`.
+        randomize: vary dynamics, latency, sensors and look in the ranges of `Randomization`; "look": only
+            what cameras see.
         mjcf: path of another arm's MJCF file.
         mjcf_site: name of its tool site, when the guess is wrong (see `arm_load`).
         mjcf_gripper: name of its gripper's actuator, when the guess is wrong.
@@ -53,7 +58,7 @@ def make(
         task,
         practised.limits,
         impedance=IMPEDANCES[task],
-        randomization=Randomization() if randomize else None,
+        randomization=RANDOMIZATIONS[randomize],
         cameras=cameras,
         image_px=image_px,
         arm=load_arm(mjcf, site=mjcf_site, gripper=mjcf_gripper) if mjcf else None,

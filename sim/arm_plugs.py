@@ -76,7 +76,7 @@ def connector(arm: ArmModel) -> World:
         box(plug, (x, y, bottom + PIN_LENGTH_M / 2), half, GOLD, **(PEG if corner else {}))
     plug.add_site(name="pin_tips", pos=(0, 0, bottom + PIN_LENGTH_M), group=4)
     _add_board(spec)
-    aim(spec, "side", (0.5, -0.36, 0.17), (0.5, 0, 0.035), 30.0)
+    aim(spec, "side", (0.5, -0.38, 0.13), (0.5, 0, 0.042), 25.0)
     return World((Tracked("socket", False),), "pin_tips", grip_m=2 * CONNECTOR_HALF_M[1])
 
 

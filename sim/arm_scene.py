@@ -7,8 +7,9 @@ import mujoco
 import numpy as np
 
 from sandlot.sim import arm_bins, arm_cable, arm_plugs, shapes
+from sandlot.sim.appearance import PATTERN, PATTERN_PX
 from sandlot.sim.arm_model import ArmModel
-from sandlot.sim.arm_world import Tracked, World, look_at
+from sandlot.sim.arm_world import Tracked, World, aim, look_at
 from sandlot.sim.shapes import GHOST, box
 
 WRIST = "wrist_sensor"
@@ -54,9 +55,10 @@ def _add_room(arm: ArmModel) -> None:
     spec, world = arm.spec, arm.spec.worldbody
     table = mujoco.mjtGeom.mjGEOM_PLANE
     world.add_geom(name="table", type=table, size=(0, 0, 0.1), group=shapes.GROUP_HIDDEN, **shapes.TABLE)
-    box(world, (0.35, 0, -0.0255), (0.62, 0.6, 0.025), shapes.OAK)
+    _add_pattern(spec)
+    box(world, (0.35, 0, -0.0255), (0.62, 0.6, 0.025), shapes.OAK, material=PATTERN)
     box(world, (0.35, 0, -0.4), (0.5, 0.48, 0.35), shapes.SLATE)
-    box(world, (0.5, 0, 0.0002), (0.2, 0.2, 0.0003), shapes.MAT)  # where objects lie
+    box(world, (0.5, 0, 0.0002), (0.2, 0.2, 0.0003), shapes.MAT, material=PATTERN)  # where objects lie
     world.add_geom(
         type=table, pos=(0, 0, -0.75), size=(0, 0, 0.1), rgba=shapes.FLOOR, contype=0, conaffinity=0
     )
@@ -80,6 +82,21 @@ def _add_room(arm: ArmModel) -> None:
     spec.visual.map.shadowclip = 1.2
     spec.visual.quality.shadowsize = 4096
     _add_cameras(arm)
+
+
+def _add_pattern(spec: Any) -> None:
+    """A white texture, which randomisation may paint; the geoms that have it keep their own colours."""
+    spec.add_texture(
+        name=PATTERN,
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+        rgb1=(1, 1, 1),
+        rgb2=(1, 1, 1),
+        width=PATTERN_PX,
+        height=PATTERN_PX,
+    )
+    material = spec.add_material(name=PATTERN, rgba=(1, 1, 1, 1), texuniform=True, texrepeat=(4, 4))
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = PATTERN
 
 
 def _add_cameras(arm: ArmModel) -> None:
@@ -111,6 +128,7 @@ def _reach(arm: ArmModel) -> World:
 
 def _pick(arm: ArmModel) -> World:
     """A free cube with 4 cm edges."""
+    aim(arm.spec, "side", (0.5, -0.62, 0.17), (0.5, 0, 0.105), 40.0)
     return World((arm_bins.add_cube(arm.spec, (0.5, 0)),), arm.site)
 
 

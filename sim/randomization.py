@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 
 from sandlot.learners.errors import ConfigError
+from sandlot.sim import appearance
 
 Range = tuple[float, float]
 
@@ -37,6 +38,12 @@ class Randomization:
         width_noise_m: standard deviation of the gripper's width.
         light: factor on the brightness of all lights.
         camera_m: shift of each camera, per axis.
+        camera_rad: turn of each camera, per axis.
+        light_rad: turn of each light's direction, per axis.
+        tint: factor on red, green and blue of everything, as a camera's white balance would have it.
+        shade: factor on the colour of each surface.
+        contrast: of the pattern on table and mat; 0 for none.
+        pattern: which pattern that is.
     """
 
     mass: Range = (0.7, 1.5)
@@ -55,6 +62,18 @@ class Randomization:
     width_noise_m: Range = (0.0, 0.0005)
     light: Range = (0.6, 1.3)
     camera_m: Range = (-0.01, 0.01)
+    camera_rad: Range = (-0.02, 0.02)
+    light_rad: Range = (-0.3, 0.3)
+    tint: Range = (0.85, 1.15)
+    shade: Range = (0.8, 1.2)
+    contrast: Range = (0.0, 0.4)
+    pattern: Range = (0.0, 1.0)
+
+    @classmethod
+    def look(cls) -> "Randomization":
+        """Only what cameras see varies; dynamics and sensors are nominal."""
+        nominal = {f.name: float(np.ravel(getattr(Draw(), f.name))[0]) for f in fields(cls)}
+        return cls(**{name: (value, value) for name, value in nominal.items() if name not in LOOK})
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -69,12 +88,16 @@ class Randomization:
         values: dict[str, Any] = {}
         for f in fields(self):
             low, high = getattr(self, f.name)
-            values[f.name] = rng.uniform(low, high, 3) if f.name in PER_AXIS else rng.uniform(low, high)
+            values[f.name] = rng.uniform(low, high, SIZES.get(f.name))
         return Draw(**values)
 
 
-PER_AXIS = ("pose_bias_m", "force_bias_n", "camera_m")
-"""Drawn as three numbers."""
+PER_AXIS = ("pose_bias_m", "force_bias_n", "camera_m", "camera_rad", "light_rad", "tint")
+SURFACES = 64
+SIZES: dict[str, int] = dict.fromkeys(PER_AXIS, 3) | {"shade": SURFACES}
+"""How many numbers are drawn, if not one."""
+LOOK = ("light", "camera_m", "camera_rad", "light_rad", "tint", "shade", "contrast", "pattern")
+"""What only cameras see."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +120,12 @@ class Draw:
     width_noise_m: float = 0.0
     light: float = 1.0
     camera_m: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    camera_rad: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    light_rad: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    tint: np.ndarray = field(default_factory=lambda: np.ones(3))
+    shade: np.ndarray = field(default_factory=lambda: np.ones(SURFACES))
+    contrast: float = 0.0
+    pattern: float = 0.0
 
 
 class Nominal:
@@ -117,10 +146,9 @@ class Nominal:
         model.body_inertia[self._free] *= draw.mass
         model.geom_friction[:, 0] *= draw.friction
         model.dof_damping[:] *= draw.joint_damping
-        model.light_diffuse[:] *= draw.light
-        model.cam_pos[:] += draw.camera_m
+        appearance.vary(model, draw)
         # The contact solver's weights follow from the masses; left as they were, a heavier cube is shot away.
         mujoco.mj_setConst(model, self._scratch)
 
 
-NUMBERS = ("body_mass", "body_inertia", "geom_friction", "dof_damping", "light_diffuse", "cam_pos")
+NUMBERS = ("body_mass", "body_inertia", "geom_friction", "dof_damping", *appearance.NUMBERS)

@@ -17,6 +17,7 @@ import mujoco
 import numpy as np
 
 from sandlot.learners.errors import ConfigError
+from sandlot.sim.appearance import PATTERN
 from sandlot.sim.shapes import GROUP_HIDDEN
 
 BACKENDS = {"egl": ("EGL", "libegl1 libgl1"), "osmesa": ("OSMesa", "libosmesa6")}
@@ -69,7 +70,7 @@ class Renderer:
     """Draws one model at one size; close it explicitly."""
 
     def __init__(self, model: Any, width_px: int, height_px: int, quality: Quality = FAST) -> None:
-        self._model, self._size = model, (height_px, width_px)
+        self._model, self._size, self._stale = model, (height_px, width_px), False
         self._gl = make_context(width_px, height_px)
         visual = model.vis
         saved = visual.quality.offsamples, visual.global_.offwidth, visual.global_.offheight
@@ -94,9 +95,16 @@ class Renderer:
         # PyOpenGL complains when a context is freed after it has shut down itself, so do it before.
         atexit.register(self.close)
 
+    def refresh(self) -> None:
+        """The model's textures changed: the next picture shows them."""
+        self._stale = True
+
     def draw(self, data: Any, camera: str) -> np.ndarray:
         """What a named camera sees now, uint8 [H, W, 3], a fresh array."""
         self._gl.make_current()
+        if self._stale:
+            mujoco.mjr_uploadTexture(self._model, self._context, self._model.texture(PATTERN).id)
+            self._stale = False
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._camera.fixedcamid = self._model.camera(camera).id
         mujoco.mjv_updateScene(
@@ -136,6 +144,12 @@ class Views:
         if self._small is None:
             return {}
         return {name: self._small.draw(self._data, name) for name in self._cameras}
+
+    def refresh(self) -> None:
+        """The model's textures changed."""
+        for renderer in (self._small, self._large):
+            if renderer is not None:
+                renderer.refresh()
 
     def film(self) -> np.ndarray:
         """A picture for people, uint8 [480, 640, 3]."""

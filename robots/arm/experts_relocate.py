@@ -9,7 +9,7 @@ from sandlot.robots.arm.cube import CUBE_HALF_M
 from sandlot.robots.arm.experts import CLOSE, OPEN, quarter, towards, yaw_between
 from sandlot.robots.arm.spec import DOWN, ArmLimits, ArmReading, Pose
 
-GRASP_ABOVE_M = 0.008
+GRASP_ABOVE_M = 0.010
 """The tool grasps this much above the cube's centre, so that the fingertips stay above the bins' rims."""
 CARRY_M, CLEAR_M = 0.09, 0.05
 """Height of the cube's centre on the way, and the least height at which it may move sideways."""

@@ -17,7 +17,7 @@ from sandlot.robots.arm.task import ArmTask, yawed
 BIN_A_M, BIN_B_M = (0.5, 0.11), (0.5, -0.11)
 BIN_HALF_M = 0.08
 """Half of a bin's inner side."""
-RIM_M = 0.015
+RIM_M = 0.012
 
 
 class Place(enum.Enum):
@@ -34,6 +34,7 @@ class ArmRelocate(ArmTask):
     """Carry a 4 cm cube from bin A, on the left, to bin B, on the right, let go of it and rise."""
 
     name, reverse = "arm_relocate", "arm_relocate_back"
+    movable = ("cube",)
     max_steps = 60
     start, goal = Place.A, Place.B
     half_side_m, yaw_rad = 0.04, 0.25
@@ -43,7 +44,7 @@ class ArmRelocate(ArmTask):
     limits = ArmLimits(
         step_m=0.05,
         step_rad=0.15,
-        low_m=(0.37, -0.21, 0.026),
+        low_m=(0.37, -0.21, 0.028),
         high_m=(0.63, 0.21, 0.28),
         tilt_rad=0.5,
         lead_m=0.08,

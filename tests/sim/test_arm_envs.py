@@ -12,6 +12,7 @@ from sandlot.sim.arm import SimArm
 from sandlot.sim.randomization import Randomization
 
 IDS = ["sandlot/ArmReach-v0", "sandlot/ArmPick-v0", "sandlot/ArmInsert-v0"]
+NEW_IDS = [f"sandlot/Arm{name}-v0" for name in ("Pcb", "Cable", "Relocate", "RelocateBack")]
 
 
 def play(env, seed, *, noise=0.0, steps=100):
@@ -27,7 +28,7 @@ def play(env, seed, *, noise=0.0, steps=100):
     return np.array(states), info["success"]
 
 
-@pytest.mark.parametrize("id_", IDS)
+@pytest.mark.parametrize("id_", [*IDS, *NEW_IDS])
 def test_keeps_gymnasiums_contract(id_):
     env = gym.make(id_)
     obs, _ = env.reset(seed=0)
@@ -40,13 +41,13 @@ def test_keeps_gymnasiums_contract(id_):
     assert spec.control_hz == 10.0
 
 
-@pytest.mark.parametrize("id_", IDS)
+@pytest.mark.parametrize("id_", [*IDS, *NEW_IDS])
 def test_expert_succeeds(id_):
     env = gym.make(id_)
     assert all(play(env, seed)[1] for seed in range(15))
 
 
-@pytest.mark.parametrize("id_", IDS)
+@pytest.mark.parametrize("id_", [*IDS, *NEW_IDS])
 @pytest.mark.parametrize("randomize", [False, True])
 def test_a_seed_is_one_episode_bit_for_bit(id_, randomize):
     first, second = (gym.make(id_, randomize=randomize) for _ in range(2))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sandlot.learners.errors import ConfigError
+from sandlot.sim.appearance import PATTERN, PATTERN_PX
 from sandlot.sim.arm_envs import make
 from sandlot.sim.randomization import NUMBERS, Draw, Nominal, Randomization
 
@@ -52,13 +53,47 @@ def test_one_switch_changes_dynamics_and_sensors():
     np.testing.assert_array_equal(*same)
 
 
+def test_look_alone_leaves_dynamics_and_sensors_nominal():
+    plain, looks = make("arm_pick"), make("arm_pick", randomize="look")
+    actions = np.random.default_rng(0).uniform(-1, 1, (10, 7)).astype(np.float32)
+    for env in (plain, looks):
+        env.reset(seed=3)
+    for action in actions:
+        states = [env.step(action)[0]["state"] for env in (plain, looks)]
+    np.testing.assert_array_equal(*states)
+    colours = [env.robot.model.geom_rgba for env in (plain, looks)]
+    assert not np.array_equal(*colours)
+
+
+def test_the_pattern_keeps_within_its_contrast_and_goes_again():
+    model = make("arm_pick").robot.model
+    nominal = Nominal(model, [])
+    start = int(model.texture(PATTERN).adr[0])
+    painted = model.tex_data[start : start + 3 * PATTERN_PX**2]
+    nominal.apply(Draw(contrast=0.4, pattern=0.3))
+    assert painted.min() >= 0.6 * 255 - 1 and painted.max() <= 255 and painted.std() > 5
+    first = painted.copy()
+    nominal.apply(Draw(contrast=0.4, pattern=0.7))
+    assert not np.array_equal(first, painted)
+    nominal.apply(Draw())
+    assert (painted == 255).all()
+
+
+def test_cameras_and_lights_turn_by_the_drawn_angle():
+    model = make("arm_pick").robot.model
+    quats, lights = model.cam_quat.copy(), model.light_dir.copy()
+    Nominal(model, []).apply(Draw(camera_rad=np.array([0.02, 0, 0]), light_rad=np.array([0, 0, 0.3])))
+    cosine = np.abs((quats * model.cam_quat).sum(1))  # of half the angle
+    np.testing.assert_allclose(2 * np.arccos(cosine), 0.02, rtol=1e-6)
+    flat = [v[:, :2] / np.linalg.norm(v[:, :2], axis=1, keepdims=True) for v in (lights, model.light_dir)]
+    np.testing.assert_allclose((flat[0] * flat[1]).sum(1), np.cos(0.3), atol=1e-9)
+
+
 def test_action_delay_moves_the_arm_later():
     def moved_after(delay_s):
-        ranges = {f.name: (getattr(Draw(), f.name),) * 2 for f in dataclasses.fields(Draw)}
-        for name in ("pose_bias_m", "force_bias_n", "camera_m"):
-            ranges[name] = (0.0, 0.0)
         env = make("arm_pick")
-        env.robot._randomization = Randomization(**(ranges | {"action_delay_s": (delay_s, delay_s)}))
+        look = Randomization.look()  # all else is nominal
+        env.robot._randomization = dataclasses.replace(look, action_delay_s=(delay_s, delay_s))
         env.reset(seed=0)
         start = env.robot.observe().tool.position_m[2]
         env.step(np.array([0, 0, 1, 0, 0, 0, 1], np.float32))

@@ -59,6 +59,39 @@ def test_the_red_cube_is_seen():
 
 
 @needs_gl
+def test_randomisation_changes_the_picture_and_a_seed_still_means_one():
+    plain, one, two = (
+        make("arm_pick", cameras=("side",), image_px=64, randomize=r) for r in (False, "look", "look")
+    )
+    two.reset(seed=5)  # an episode before must leave no trace, the texture included
+    frames = [env.reset(seed=4)[0]["images"]["side"].astype(int) for env in (plain, one, two)]
+    np.testing.assert_array_equal(frames[1], frames[2])
+    assert np.abs(frames[0] - frames[1]).mean() > 3
+    assert np.abs(frames[1] - one.reset(seed=6)[0]["images"]["side"]).mean() > 3
+    for env in (plain, one, two):
+        env.close()
+
+
+TASKS_SEEN = ("arm_pick", "arm_pcb", "arm_cable", "arm_relocate")
+
+
+@needs_gl
+@pytest.mark.parametrize("task", TASKS_SEEN)
+def test_success_is_seen_by_a_camera(task):
+    """Start and success differ by more than the small part of a picture that noise could change."""
+    env = make(task, cameras=("wrist", "side"), image_px=64)
+    obs, _ = env.reset(seed=1)
+    first, expert, ended, info = obs["images"], type(env.task)(), False, {}
+    while not ended:
+        obs, _, *ends, info = env.step(expert.expert(env._reading).clip(-1, 1))
+        ended = any(ends)
+    assert info["success"]
+    changed = [np.abs(obs["images"][c].astype(int) - first[c]).max(-1) > 40 for c in first]
+    assert max(c.mean() for c in changed) > 0.03
+    env.close()
+
+
+@needs_gl
 def test_film_frame():
     env = make("arm_pick", render_mode="rgb_array")
     env.reset(seed=0)
