@@ -53,7 +53,8 @@ def _actor_step(state: AgentState, batch: Transition, key: jax.Array, cfg: Agent
     loss_of = functools.partial(
         losses.actor_loss,
         critics=(state.critic,),
-        state=batch.obs["state"],
+        neck={},
+        obs=batch.obs,
         noise=noise,
         temp=jnp.exp(state.log_temp),
         cfg=cfg,

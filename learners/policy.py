@@ -19,27 +19,32 @@ import safetensors.numpy
 
 from sandlot.learners.errors import SpecError, StoreError, WeightsError
 from sandlot.learners.schema import EnvSpec
+from sandlot.learners.sight import Sight, VisionArch, arch_of, layer_norm
 
 if TYPE_CHECKING:  # the agents import JAX; this module must not
     from sandlot.learners.agents import AgentConfig, AgentState
 
 FORMAT = "sandlot-policy-1"
-LAYER_NORM_EPS = np.float32(1e-6)
 
 
 class PolicyArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The shape of a policy: tanh of a Gaussian whose mean and log std an MLP computes."""
+    """The shape of a policy: tanh of a Gaussian whose mean and log std an MLP computes.
+
+    The MLP reads the state; with `vision`, what is seen of the cameras' frames stands before it.
+    """
 
     hidden: tuple[int, ...]
     activation: str = "relu"
     layer_norm: bool = False
     log_std_min: float = -20.0
     log_std_max: float = 2.0
+    vision: VisionArch | None = None
 
     def shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
         """Name and shape of every weight array."""
-        sizes = (spec.state_size, *self.hidden, 2 * spec.action_size)
-        found: dict[str, tuple[int, ...]] = {}
+        seen = self.vision.latent * len(spec.images) if self.vision else 0
+        sizes = (seen + spec.state_size, *self.hidden, 2 * spec.action_size)
+        found: dict[str, tuple[int, ...]] = self.vision.shapes(spec) if self.vision else {}
         for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
             last = i == len(self.hidden)
             name = "_out" if last else str(i)
@@ -96,11 +101,12 @@ class Policy:
         """The action for one observation, float32 [A] in [-1, 1].
 
         Args:
-            obs: `obs["state"]` is float [S]; leading axes (many envs at once) are kept.
+            obs: `obs["state"]` is float [S]; leading axes (many envs at once) are kept. A policy that sees
+                reads `obs["images"]` too, {camera: uint8 [H, W, C]}; with a stack of K frames [K, H, W, C].
             rng: draws from the policy's distribution; None takes its mode.
 
         Raises:
-            SpecError: the state has another size than the spec says, or a number in it is not finite.
+            SpecError: state or images do not fit the spec, or a number of the state is not finite.
         """
         state = np.asarray(obs["state"], np.float32)
         if state.shape[-1:] != (self.spec.state_size,) or not np.isfinite(state).all():
@@ -109,20 +115,28 @@ class Policy:
                 f"obs['state'] is {list(state.shape)} with {bad} numbers not finite; the "
                 f"policy for task '{self.spec.task}' needs {self.spec.state_size} finite numbers"
             )
-        mean, log_std = self.distribution(state)
+        mean, log_std = self.distribution(self.inputs(obs, state))
         if rng is not None:
             mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape, np.float32)
         return np.tanh(mean)
 
-    def distribution(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and log standard deviation before tanh, each [.., A], for states [.., S]."""
-        x, weights = state, self.weights
+    @functools.cached_property
+    def _sight(self) -> Sight | None:
+        return Sight(self.arch.vision, self.spec, self.weights) if self.arch.vision else None
+
+    def inputs(self, obs: dict[str, Any], state: np.ndarray) -> np.ndarray:
+        """What the MLP reads: `state` [.., S], and before it what is seen."""
+        if self._sight is None:
+            return state
+        return np.concatenate([*self._sight.see(obs.get("images", {}), state.shape[:-1]), state], axis=-1)
+
+    def distribution(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and log standard deviation before tanh, each [.., A], for `inputs` [.., I]."""
+        x, weights = inputs, self.weights
         for i in range(len(self.arch.hidden)):
             x = x @ weights[f"w{i}"] + weights[f"b{i}"]
             if self.arch.layer_norm:
-                x = x - x.mean(-1, keepdims=True)
-                x = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + LAYER_NORM_EPS)
-                x = x * weights[f"scale{i}"] + weights[f"shift{i}"]
+                x = layer_norm(x, weights[f"scale{i}"], weights[f"shift{i}"])
             x = np.maximum(x, 0) if self.arch.activation == "relu" else np.tanh(x)
         out = x @ weights["w_out"] + weights["b_out"]
         size = self.spec.action_size
@@ -208,8 +222,10 @@ def policy_from_state(state: "AgentState", spec: EnvSpec, cfg: "AgentConfig", ve
         layer_norm=cfg.actor_layer_norm,
         log_std_min=cfg.log_std_min,
         log_std_max=cfg.log_std_max,
+        vision=arch_of(spec, cfg),
     )
-    weights = {name: np.array(array, np.float32) for name, array in state.actor.items()}
+    eyes = state.vision.encoder if state.vision else {}
+    weights = {name: np.array(array, np.float32) for name, array in {**eyes, **state.actor}.items()}
     return Policy(spec=spec, arch=arch, weights=weights, version=version)
 
 

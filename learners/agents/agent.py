@@ -7,25 +7,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandlot.learners.agents import bc, networks, optim, sac
+from sandlot.learners.agents import bc, networks, optim, sac, vision
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import AgentState, Info, Transition
-from sandlot.learners.errors import ConfigError, StoreError
+from sandlot.learners.errors import StoreError
 from sandlot.learners.schema import EnvSpec
 
 
 def init(spec: EnvSpec, cfg: AgentConfig, seed: int) -> AgentState:
     """A fresh agent for envs of this spec; the same seed gives the same weights."""
-    if spec.state_size == 0 or spec.images:
-        raise ConfigError(
-            f"task '{spec.task}': agents learn from obs['state'] alone, but it has {spec.state_size} state "
-            f"numbers and cameras {sorted(spec.images)}; choose a task observed by state"
-        )
     key_actor, key_critic, key_run = jax.random.split(jax.random.key(seed), 3)
-    actor = networks.init_actor(key_actor, spec.state_size, spec.action_size, cfg)
-    critic = (
-        {} if cfg.algo == "bc" else networks.init_critics(key_critic, spec.state_size, spec.action_size, cfg)
-    )
+    size = vision.input_size(spec, cfg)
+    actor = networks.init_actor(key_actor, size, spec.action_size, cfg)
+    actor |= vision.init_neck(jax.random.fold_in(key_actor, 1), spec, cfg)
+    critic = {} if cfg.algo == "bc" else networks.init_critics(key_critic, size, spec.action_size, cfg)
     log_temp = jnp.log(jnp.float32(cfg.init_temperature))
     return AgentState(
         actor=actor,
@@ -37,6 +32,7 @@ def init(spec: EnvSpec, cfg: AgentConfig, seed: int) -> AgentState:
         temp_opt=optim.init_adam({"log_temp": log_temp}),
         rng=jax.random.key_data(key_run),
         step=jnp.zeros((), jnp.int32),
+        vision=vision.init(jax.random.fold_in(key_critic, 1), spec, cfg),
     )
 
 

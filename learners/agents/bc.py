@@ -5,9 +5,9 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from sandlot.learners.agents import networks, optim
+from sandlot.learners.agents import networks, optim, vision
 from sandlot.learners.agents.config import AgentConfig
-from sandlot.learners.agents.types import AgentState, Info, Params, Transition
+from sandlot.learners.agents.types import Adam, AgentState, Info, Params, Transition
 
 EDGE = 1.0 - 1e-6
 """Actions are pulled this far inside (-1, 1): tanh never reaches its ends."""
@@ -15,7 +15,7 @@ EDGE = 1.0 - 1e-6
 
 def loss(actor: Params, batch: Transition, keep: list[jax.Array] | None, cfg: AgentConfig) -> jax.Array:
     """Negative log-likelihood of the batch's actions, or squared distance of the policy's mode to them."""
-    mean, log_std = networks.actor_output(actor, batch.obs["state"], cfg, keep)
+    mean, log_std = networks.actor_output(actor, networks.inputs(actor, batch.obs), cfg, keep)
     if cfg.bc_loss == "mse":
         return jnp.square(jnp.tanh(mean) - batch.action).mean()
     # a policy that copies exactly would have infinite density, hence the floor of 0.01
@@ -38,12 +38,41 @@ def one_step(state: AgentState, inputs: tuple, *, cfg: AgentConfig) -> tuple[Age
     """One gradient step; nothing moves when it is not finite."""
     batch, key = inputs
     keep = dropout_masks(key, batch.reward.shape[0], cfg) if cfg.bc_dropout else None
-    value, grads = jax.value_and_grad(loss)(state.actor, batch, keep, cfg)
-    actor, opt, ok = optim.adam_step(
-        state.actor, grads, state.actor_opt, lr=cfg.actor_lr, warmup=cfg.lr_warmup_steps
-    )
+    frames = vision.shifted(jax.random.fold_in(key, 3), batch, cfg)[0] if state.vision else {}
+
+    def loss_of(weights: Params) -> jax.Array:
+        if state.vision is None:
+            return loss(weights, batch, keep, cfg)
+        features = vision.encode({**state.vision.encoder, **weights}, frames, cfg)
+        obs = {"state": batch.obs["state"], "features": features}
+        return loss(weights, batch._replace(obs=obs), keep, cfg)
+
+    weights, opt = together(state, cfg)
+    value, grads = jax.value_and_grad(loss_of)(weights)
+    weights, opt, ok = optim.adam_step(weights, grads, opt, lr=cfg.actor_lr, warmup=cfg.lr_warmup_steps)
     info = {"actor_loss": value, "skipped": (~ok).astype(jnp.int32)}
-    return state._replace(actor=actor, actor_opt=opt, step=state.step + 1), info
+    return apart(state, weights, opt)._replace(step=state.step + 1), info
+
+
+def together(state: AgentState, cfg: AgentConfig) -> tuple[Params, Adam]:
+    """The weights of the policy and of what it sees with, and Adam's memory of both."""
+    opt = state.actor_opt
+    if state.vision is None:
+        return state.actor, opt
+    weights = {**state.actor, **vision.trained(state.vision, cfg)}
+    return weights, Adam(opt.steps, {**opt.mu, **state.vision.mu}, {**opt.nu, **state.vision.nu})
+
+
+def apart(state: AgentState, weights: Params, opt: Adam) -> AgentState:
+    """The reverse of `together`: the state with these weights."""
+    actor, mu, nu = ({name: part[name] for name in state.actor} for part in (weights, opt.mu, opt.nu))
+    state = state._replace(actor=actor, actor_opt=Adam(opt.steps, mu, nu))
+    if state.vision is None:
+        return state
+    sight = state.vision
+    encoder = {name: weights.get(name, array) for name, array in sight.encoder.items()}
+    mu, nu = ({name: part[name] for name in sight.mu} for part in (opt.mu, opt.nu))
+    return state._replace(vision=sight._replace(encoder=encoder, mu=mu, nu=nu))
 
 
 def dropout_masks(key: jax.Array, samples: int, cfg: AgentConfig) -> list[jax.Array]:

@@ -57,6 +57,11 @@ class AgentConfig:
         offline_steps: WSRL: critic steps of pretraining.
         warmup_env_steps: WSRL: environment steps played by the pretrained policy before the first update.
         retain: WSRL: keep sampling the offline data online (`demo_fraction` of each batch).
+        encoder: what turns frames into features: "conv", "resnet10", or a plugin's name.
+        encoder_frozen: never train the encoders.
+        latent: numbers per camera after the bottleneck.
+        augment_px: frames are shifted at random by up to this many pixels; 0 leaves them as they are.
+        frame_stack: how many frames in a row are seen at once; the first of an episode is repeated.
     """
 
     algo: Algo = "rlpd"
@@ -100,6 +105,11 @@ class AgentConfig:
     offline_steps: int = 20_000
     warmup_env_steps: int = 5_000
     retain: bool = False
+    encoder: str = "conv"
+    encoder_frozen: bool = False
+    latent: int = 50
+    augment_px: int = 4
+    frame_stack: int = 1
 
     def __post_init__(self) -> None:
         """Raises ConfigError naming the field, its value, the rule and what to write instead."""
@@ -111,10 +121,19 @@ class AgentConfig:
             widths = getattr(self, field)
             good = len(widths) > 0 and all(isinstance(w, int) and w > 0 for w in widths)
             _need(self, field, good, "must list at least one positive whole width, such as [256, 256]")
-        for field in ("n_critics", "n_min", "batch_size", "utd", "n_step", "cql_actions"):
+        for field in (
+            "n_critics",
+            "n_min",
+            "batch_size",
+            "utd",
+            "n_step",
+            "cql_actions",
+            "latent",
+            "frame_stack",
+        ):
             value = getattr(self, field)
             _need(self, field, isinstance(value, int) and value >= 1, "must be a whole number of at least 1")
-        for field in ("actor_every", "lr_warmup_steps", "offline_steps", "warmup_env_steps"):
+        for field in ("actor_every", "lr_warmup_steps", "offline_steps", "warmup_env_steps", "augment_px"):
             value = getattr(self, field)
             _need(self, field, isinstance(value, int) and value >= 0, "must be a whole number of at least 0")
         for field in ("gamma", "demo_fraction"):

@@ -89,7 +89,7 @@ def by_hand(cfg: AgentConfig) -> bool:
 
 def loss_and_grads(
     params: Params, x: jax.Array, target: jax.Array, cfg: AgentConfig
-) -> tuple[tuple[jax.Array, jax.Array], Params]:
+) -> tuple[tuple[jax.Array, jax.Array], Params, jax.Array]:
     """Squared distance of a group's values to `target`, summed over the group and divided by E_all * B.
 
     Args:
@@ -99,18 +99,20 @@ def loss_and_grads(
         cfg: the settings; `n_critics` is E_all.
 
     Returns:
-        The loss and the values' sum over E_all * B, then the gradients by weight name.
+        The loss and the values' sum over E_all * B, the gradients by weight name, and the gradient of x,
+        which costs nothing where it is not used.
     """
     if by_hand(cfg):
         return _loss_and_grads(params, x, target, cfg.n_critics)
 
-    def loss(p: Params) -> tuple[jax.Array, jax.Array]:
+    def loss(p: Params, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         q = networks.q_of(p, x, cfg)
         return jnp.square(q - target).sum() / (cfg.n_critics * x.shape[0]), q.sum() / (
             cfg.n_critics * x.shape[0]
         )
 
-    return jax.value_and_grad(loss, has_aux=True)(params)
+    values, (grads, dx) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(params, x)
+    return values, grads, dx
 
 
 def _loss_and_grads(params: Params, x: jax.Array, target: jax.Array, n_critics: int) -> tuple:
@@ -142,7 +144,8 @@ def _loss_and_grads(params: Params, x: jax.Array, target: jax.Array, n_critics: 
                 params, i - 1, layers[i - 1], jnp.einsum("ebh,eih->ebi", dz, params[f"w{i}"])
             )
             grads |= more
-    return (jnp.square(error).sum() / count, q.sum() / count), grads
+    dx = jnp.einsum("ebh,eih->bi", dz, params["w0"])
+    return (jnp.square(error).sum() / count, q.sum() / count), grads, dx
 
 
 def _forward(params: Params, x: jax.Array) -> list[Layer]:

@@ -1,6 +1,7 @@
 """The losses of SAC and RLPD, each a pure function of weights and one minibatch [B, ..]."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,16 +43,19 @@ def actor_loss(
     actor: Params,
     *,
     critics: Sequence[Params],
-    state: jax.Array,
+    neck: Params,
+    obs: dict[str, Any],
     noise: jax.Array,
     temp: jax.Array,
     cfg: AgentConfig,
 ) -> tuple[jax.Array, jax.Array]:
     """Mean of temp * log pi - Q, and the policy's entropy estimate on this batch.
 
-    `critics` is the ensemble in one or several parts, which XLA works on side by side.
+    `critics` is the ensemble in one or several parts, which XLA works on side by side; `neck` is their
+    bottleneck, empty without cameras.
     """
-    action, logp = networks.squash(*networks.actor_output(actor, state, cfg), noise)
+    action, logp = networks.squash(*networks.actor_output(actor, networks.inputs(actor, obs), cfg), noise)
+    state = networks.inputs(neck, obs)
     q = jnp.concatenate([networks.q_values(part, state, action, cfg) for part in critics])
     worth = q.mean(axis=0) if cfg.actor_reduce == "mean" else q.min(axis=0)
     return (temp * logp - worth).mean(), -logp.mean()

@@ -4,6 +4,7 @@ E = critics, B = samples, S = state numbers, A = action numbers, H = hidden unit
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,8 @@ from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import Params
 
 LAYER_NORM_EPS = 1e-6
+ENCODER, BOTTLENECK = "encoder", "bottleneck"
+"""Weights that see are named `encoder.<camera>.<name>` and `bottleneck.<camera>.<w, b, scale, shift>`."""
 
 
 def init_mlp(
@@ -42,18 +45,40 @@ def init_mlp(
     return params
 
 
-def init_actor(key: jax.Array, state_size: int, action_size: int, cfg: AgentConfig) -> Params:
+def init_actor(key: jax.Array, input_size: int, action_size: int, cfg: AgentConfig) -> Params:
     """Weights of the policy: its output is mean and log standard deviation side by side, [.., 2 A]."""
-    sizes = (state_size, *cfg.actor_hidden, 2 * action_size)
+    sizes = (input_size, *cfg.actor_hidden, 2 * action_size)
     return init_mlp(key, sizes, layer_norm=cfg.actor_layer_norm)
 
 
-def init_critics(key: jax.Array, state_size: int, action_size: int, cfg: AgentConfig) -> Params:
+def init_critics(key: jax.Array, input_size: int, action_size: int, cfg: AgentConfig) -> Params:
     """Weights of the whole ensemble, leading axis [E]."""
-    sizes = (state_size + action_size, *cfg.critic_hidden, 1)
+    sizes = (input_size + action_size, *cfg.critic_hidden, 1)
     return init_mlp(
         key, sizes, layer_norm=cfg.critic_layer_norm, ensemble=cfg.n_critics, shared_head=cfg.shared_q_head
     )
+
+
+def of(params: Params, camera: str) -> Params:
+    """The weights of a camera's encoder by the encoder's own names."""
+    front = f"{ENCODER}.{camera}."
+    return {name.removeprefix(front): array for name, array in params.items() if name.startswith(front)}
+
+
+def inputs(params: Params, obs: dict[str, Any]) -> jax.Array:
+    """What an MLP reads at obs: all cameras' features through the bottleneck in `params`, then the state.
+
+    Without `obs["features"]` ({camera: [.., F]}) that is the state alone.
+    """
+    if "features" not in obs:
+        return obs["state"]
+    seen = []
+    for camera in sorted(obs["features"]):
+        w, b, scale, shift = (
+            params[f"{BOTTLENECK}.{camera}.{part}"] for part in ("w", "b", "scale", "shift")
+        )
+        seen.append(jnp.tanh(normalise(obs["features"][camera] @ w + b, scale, shift)))
+    return jnp.concatenate([*seen, obs["state"]], axis=-1)
 
 
 def hidden_count(params: Params) -> int:

@@ -1,12 +1,13 @@
 """SAC and RLPD: an update ratio's worth of critic steps as one scan, the policy's step after or in it."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from sandlot.learners.agents import calql, ensemble, losses, networks, optim
+from sandlot.learners.agents import calql, ensemble, losses, networks, optim, vision
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import Adam, AgentState, Info, Params, Transition
 
@@ -15,9 +16,10 @@ class Sample(NamedTuple):
     """One minibatch as the scan reads it."""
 
     batch: Transition  # [B, ..]
-    pair: jax.Array  # state and action side by side, [B, S + A]
+    pair: Any  # what critics read: state and action side by side, [B, S + A]; with cameras made in the step
     key: jax.Array
     ready: Any  # next action [B, A] and its log density [B], when they were sampled before the scan
+    back: Callable[[jax.Array], Params] | None = None  # from the gradient of what was seen to `Vision`'s
 
 
 class Carry(NamedTuple):
@@ -32,17 +34,19 @@ def update(
 ) -> tuple[AgentState, Info]:
     """U critic steps on minibatches [U, B]; the policy and the temperature step when `cfg` says.
 
-    While no policy step falls inside the scan, all next actions are sampled before it, in one large product.
+    While no policy step and no encoder's step falls inside the scan, all next actions are sampled before it,
+    in one large product.
     """
     key, rng = jax.random.split(jax.random.wrap_key_data(state.rng))
     keys = jax.random.split(key, batches.reward.shape[0] + 1)
-    acts_at_end = cfg.actor_every == 0 and not cfg.zero_grad_actor_steps
+    sees = state.vision is not None
+    acts_at_end = cfg.actor_every == 0 and not cfg.zero_grad_actor_steps and not sees
     ready = (
         jax.vmap(functools.partial(next_action, state.actor, cfg=cfg))(batches, keys[:-1])
         if acts_at_end
         else None
     )
-    pair = jnp.concatenate([batches.obs["state"], batches.action], axis=-1)
+    pair = None if sees else jnp.concatenate([batches.obs["state"], batches.action], axis=-1)
     carry, infos = jax.lax.scan(
         functools.partial(one_step, cfg=cfg, offline=offline),
         open_state(state._replace(rng=jax.random.key_data(rng)), cfg),
@@ -54,6 +58,7 @@ def update(
     info = {name: value.mean() for name, value in infos.items()}
     if cfg.actor_every == 0:
         last = _whole(batches) if cfg.actor_on_whole_batch else jax.tree.map(lambda x: x[-1], batches)
+        last = vision.encoded(state.vision, last, jax.random.fold_in(keys[-1], 3), cfg)
         state, actor_info = step_actor(state, critics, last, keys[-1], cfg)
         skipped += actor_info.pop("skipped")
         info |= actor_info
@@ -75,6 +80,10 @@ def close_state(carry: Carry) -> AgentState:
 
 def one_step(carry: Carry, sample: Sample, *, cfg: AgentConfig, offline: bool) -> tuple[Carry, Info]:
     """One critic step, and a policy step where `actor_every` falls due."""
+    if carry.state.vision is not None:
+        look = vision.look(carry.state.vision, sample.batch, jax.random.fold_in(sample.key, 3), cfg)
+        pair = jnp.concatenate([look.seen, sample.batch.action], axis=-1)
+        sample = sample._replace(batch=look.batch, pair=pair, back=look.back)
     (state, groups), info = step_critics(carry, sample, cfg, offline=offline)
     if cfg.actor_every:
         key = jax.random.fold_in(sample.key, 1)
@@ -95,28 +104,45 @@ def step_critics(carry: Carry, sample: Sample, cfg: AgentConfig, *, offline: boo
     state, groups = carry
     key_subset, key_penalty = jax.random.split(jax.random.fold_in(sample.key, 2))
     target = _target(carry, sample, key_subset, cfg, offline=offline)
-    results = [ensemble.loss_and_grads(group.params, sample.pair, target, cfg) for group in groups]
-    grads = [grad for _, grad in results]
-    loss, q_mean = (sum((value[i] for value, _ in results), jnp.zeros(())) for i in (0, 1))
+    values, grads, d_seen = _critic_grads(groups, sample, target, cfg)
     if offline:
-        extra = [
-            jax.value_and_grad(calql.penalty)(g.params, state.actor, sample.batch, key_penalty, cfg)
-            for g in groups
-        ]
-        loss += sum(value for value, _ in extra)
-        grads = [jax.tree.map(jnp.add, mine, more) for mine, (_, more) in zip(grads, extra, strict=True)]
-    ok = functools.reduce(jnp.logical_and, [optim.usable(g) for g in grads])
+        values, grads, d_seen = _with_penalty(carry, sample, key_penalty, cfg, (values, grads, d_seen))
+    sight = [sample.back(d_seen)] if sample.back else []
+    ok = functools.reduce(jnp.logical_and, [optim.usable(g) for g in [*grads, *sight]])
     steps = state.critic_opt.steps + ok.astype(jnp.int32)
     size, root = optim.rates(jnp.maximum(steps, 1), cfg.critic_lr, cfg.lr_warmup_steps)
     moved = tuple(_move(g, d, cfg, size=size, root=root, ok=ok) for g, d in zip(groups, grads, strict=True))
+    if state.vision is not None:
+        state = state._replace(vision=vision.move(state.vision, sight[0], cfg, size=size, root=root, ok=ok))
     state = state._replace(critic_opt=Adam(steps, {}, {}), step=state.step + 1)
     info = {
-        "critic_loss": loss,
-        "q_mean": q_mean,
+        "critic_loss": values[0],
+        "q_mean": values[1],
         "target_mean": target.mean(),
         "skipped": (~ok).astype(jnp.int32),
     }
     return Carry(state, moved), info
+
+
+def _critic_grads(
+    groups: tuple[ensemble.Group, ...], sample: Sample, target: jax.Array, cfg: AgentConfig
+) -> tuple[list[jax.Array], list[Params], jax.Array]:
+    """Loss and mean value, the gradients of every group, and that of what the critics read at obs [B, I]."""
+    results = [ensemble.loss_and_grads(group.params, sample.pair, target, cfg) for group in groups]
+    values = [sum((value[i] for value, _, _ in results), jnp.zeros(())) for i in (0, 1)]
+    d_pair = functools.reduce(jnp.add, [dx for _, _, dx in results])
+    return values, [grad for _, grad, _ in results], d_pair[:, : -sample.batch.action.shape[-1]]
+
+
+def _with_penalty(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, plain: tuple) -> tuple:
+    """What `_critic_grads` gave, with Cal-QL's penalty in it."""
+    (loss, q_mean), grads, d_seen = plain
+    seen = sample.pair[:, : -sample.batch.action.shape[-1]]
+    penalty = functools.partial(calql.penalty, actor=carry.state.actor, batch=sample.batch, key=key, cfg=cfg)
+    extra = [jax.value_and_grad(penalty, argnums=(0, 1))(g.params, seen) for g in carry.groups]
+    loss += sum(value for value, _ in extra)
+    grads = [jax.tree.map(jnp.add, mine, more) for mine, (_, (more, _)) in zip(grads, extra, strict=True)]
+    return [loss, q_mean], grads, d_seen + sum(dx for _, (_, dx) in extra)
 
 
 def _target(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, *, offline: bool) -> jax.Array:
@@ -124,13 +150,14 @@ def _target(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, *, o
     state, groups = carry
     batch = sample.batch
     drawn = ensemble.drawn_target(groups, losses.draw_subset(key, cfg), cfg)
+    seen = networks.inputs(state.vision.target if state.vision else {}, batch.next_obs)
     if offline and cfg.max_target_backup:
-        next_q, logp = calql.best_next(drawn, state.actor, batch, sample.key, cfg)
+        next_q, logp = calql.best_next(drawn, seen, actor=state.actor, batch=batch, key=sample.key, cfg=cfg)
     else:
         action, logp = (
             sample.ready if sample.ready is not None else next_action(state.actor, batch, sample.key, cfg)
         )
-        next_q = networks.q_values(drawn, batch.next_obs["state"], action, cfg)
+        next_q = networks.q_values(drawn, seen, action, cfg)
     return losses.td_target(batch, next_q, logp, jnp.exp(state.log_temp), cfg)
 
 
@@ -149,8 +176,9 @@ def step_actor(
     temp = jnp.exp(state.log_temp)
     noise_key, next_key = jax.random.split(key)
     noise = jax.random.normal(noise_key, batch.action.shape)
+    neck = state.vision.neck if state.vision else {}
     loss_of = functools.partial(
-        losses.actor_loss, critics=critics, state=batch.obs["state"], noise=noise, temp=temp, cfg=cfg
+        losses.actor_loss, critics=critics, neck=neck, obs=batch.obs, noise=noise, temp=temp, cfg=cfg
     )
     (loss, entropy), grads = jax.value_and_grad(loss_of, has_aux=True)(state.actor)
     if cfg.temperature_on_next_obs:
@@ -166,7 +194,7 @@ def next_action(
 ) -> tuple[jax.Array, jax.Array]:
     """The policy's actions [B, A] at next_obs and their log densities [B]."""
     noise = jax.random.normal(key, batch.action.shape)
-    return networks.squash(*networks.actor_output(actor, batch.next_obs["state"], cfg), noise)
+    return networks.squash(*networks.actor_output(actor, networks.inputs(actor, batch.next_obs), cfg), noise)
 
 
 def _move_actor(

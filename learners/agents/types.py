@@ -33,6 +33,16 @@ class Adam(NamedTuple):
     nu: Params  # running mean of its square
 
 
+class Vision(NamedTuple):
+    """What an agent with cameras knows besides; see `vision.py`. Frozen encoders have no Adam memory."""
+
+    encoder: Params  # of every camera
+    neck: Params  # the critics' bottleneck; empty without critics
+    target: Params  # its moving average
+    mu: Params  # Adam's memory of encoder and neck, whose steps are the critics' (or, cloning, the policy's)
+    nu: Params
+
+
 class AgentState(NamedTuple):
     """Everything an agent knows; never changed in place. Agents without critics hold empty dicts there."""
 
@@ -45,6 +55,7 @@ class AgentState(NamedTuple):
     temp_opt: Adam
     rng: Array  # uint32 [2], threefry key
     step: Array  # int32 [], gradient steps taken or skipped so far
+    vision: Vision | None = None  # None when no camera is observed
 
 
 Info = dict[str, jax.Array]

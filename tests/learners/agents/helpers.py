@@ -1,9 +1,13 @@
 """Specs, batches and tiny worlds that the agents' tests share."""
 
+import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from sandlot.learners import plugins
 from sandlot.learners.agents import AgentConfig, Transition, preset
 from sandlot.learners.schema import Entry, EnvSpec
 
@@ -45,3 +49,54 @@ def contextual(u: int, b: int, rng: np.random.Generator, action: Any = None) -> 
     reward = -np.square(action - 0.5 * state)[..., 0]
     zeros = np.zeros((u, b), np.float32)
     return Transition({"state": state}, action, reward, zeros, {"state": state}, reward)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiny:
+    """A real encoder small enough to compile at once: patches of 4x4 px, one dense layer, ReLU."""
+
+    width: int = 4
+
+    def size(self, shape: tuple[int, int, int]) -> int:
+        return shape[0] // 4 * (shape[1] // 4) * self.width
+
+    def shapes(self, shape: tuple[int, int, int]) -> dict[str, tuple[int, ...]]:
+        return {"kernel": (16 * shape[2], self.width), "bias": (self.width,)}
+
+    def init(self, key: Any, shape: tuple[int, int, int]) -> dict[str, Any]:
+        shapes = self.shapes(shape)
+        kernel = jax.random.normal(key, shapes["kernel"]) / np.sqrt(16 * shape[2])
+        return {"kernel": kernel, "bias": jnp.zeros(shapes["bias"])}
+
+    def apply(self, params: dict[str, Any], frames: Any, xp: Any = jnp) -> Any:
+        b, h, w, c = frames.shape
+        x = frames.reshape(b, h // 4, 4, w // 4, 4, c).transpose(0, 1, 3, 2, 4, 5)
+        x = x.reshape(b, h // 4, w // 4, 16 * c).astype(np.float32) / np.float32(255) - np.float32(0.5)
+        return xp.maximum(x @ params["kernel"] + params["bias"], 0).reshape(b, -1)
+
+    def apply_numpy(self, params: dict[str, np.ndarray], frames: np.ndarray) -> np.ndarray:
+        return self.apply(params, frames, np)
+
+
+plugins.register("encoder", "tiny", "tests.learners.agents.helpers:Tiny")
+
+
+def seeing(state: int = 2, action: int = 2, cameras: tuple[str, ...] = ("side", "wrist")) -> EnvSpec:
+    images = {name: (8, 8, 3) for name in cameras}
+    return EnvSpec("seen", (Entry("s", state),), images, (Entry("a", action),), 10.0, 50)
+
+
+def pixels(name: str = "rlpd", **changes: Any) -> AgentConfig:
+    return small(name, **{"encoder": "tiny", "latent": 5, "augment_px": 1, **changes})
+
+
+def frames(u: int = 4, b: int = 8, seed: int = 0, stack: int = 0, **changes: Any) -> Transition:
+    """A batch for `seeing()` whose frames are noise."""
+    rng = np.random.default_rng(seed)
+    shape = (u, b, *([stack] if stack else []), 8, 8, 3)
+    made = batch(u, b, 2, 2, seed)
+    obs, next_obs = (
+        {**o, "images": {c: rng.integers(0, 256, shape, np.uint8) for c in ("side", "wrist")}}
+        for o in (made.obs, made.next_obs)
+    )
+    return made._replace(obs=obs, next_obs=next_obs)._replace(**changes)

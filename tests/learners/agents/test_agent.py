@@ -142,7 +142,9 @@ def test_the_calibrated_penalty_by_hand():
         critic = jax.tree.map(jnp.zeros_like, networks.init_critics(jax.random.key(0), 3, 2, cfg))
         actor = networks.init_actor(jax.random.key(1), 3, 2, cfg)
         one = jax.tree.map(lambda x: x[0], batch(mc_return=np.ones((4, 8), np.float32)))  # return 1, value 0
-        value = calql.penalty(critic, actor, one, jax.random.key(2), cfg)
+        value = calql.penalty(
+            critic, one.obs["state"], actor=actor, batch=one, key=jax.random.key(2), cfg=cfg
+        )
         assert value == pytest.approx(expected, abs=1e-5)
 
 

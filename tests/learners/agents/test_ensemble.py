@@ -25,15 +25,17 @@ def test_hand_written_gradients_equal_jax_grad(hidden):
     params, x = random_critics(cfg), jax.random.normal(jax.random.key(5), (8, 5))
     target = jax.random.normal(jax.random.key(6), (8,))
 
-    def loss(p):
+    def loss(p, x):
         q = networks.q_of(p, x, cfg)
         return jnp.square(q - target).mean(), q.mean()
 
-    (value, q_mean), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+    by_jax = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+    (value, q_mean), (grads, dx) = by_jax(params, x)
     by_hand = jax.jit(ensemble.loss_and_grads, static_argnames="cfg")
-    (got, got_mean), got_grads = by_hand(params, x, target, cfg)
+    (got, got_mean), got_grads, got_dx = by_hand(params, x, target, cfg)
     assert got == pytest.approx(float(value), rel=1e-5) and got_mean == pytest.approx(float(q_mean), rel=1e-4)
     assert grads.keys() == got_grads.keys()
+    np.testing.assert_allclose(got_dx, dx, rtol=2e-4, atol=2e-6)
     for name in grads:
         assert grads[name].shape == got_grads[name].shape
         np.testing.assert_allclose(got_grads[name], grads[name], rtol=2e-4, atol=2e-6, err_msg=name)

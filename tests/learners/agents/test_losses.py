@@ -79,7 +79,8 @@ def test_actor_climbs_the_mean_or_the_minimum_of_all_critics(parts):
     critic["b_out"] = jnp.array([[1.0], [4.0]])  # constant values 1 and 4
     args = {
         "critics": [critic] if parts == 1 else [{k: v[i : i + 1] for k, v in critic.items()} for i in (0, 1)],
-        "state": jnp.zeros((5, 1)),
+        "neck": {},
+        "obs": {"state": jnp.zeros((5, 1))},
         "noise": jnp.zeros((5, 1)),
         "temp": jnp.float32(0.0),
     }

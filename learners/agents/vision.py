@@ -1,0 +1,142 @@
+"""How an agent sees: an encoder for each camera, and the critics' bottleneck behind it.
+
+frames [B, H, W, C] -> encoder -> features [B, F] -> bottleneck (dense, LayerNorm, tanh) -> [B, L], for each
+camera; side by side and before the state they are what an MLP reads (`networks.inputs`). The critics'
+gradient trains encoders and their own bottleneck. The policy has another bottleneck (in its own weights) on
+features that pass no gradient. There is one encoder for obs and next_obs, and for the targets too; only the
+bottleneck has a moving average. That spares a forward pass of every frame (as in DrQ-v2, Yarats et al. 2021,
+2107.09645), and the policy always reads the features that it was trained on.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from sandlot.learners import plugins
+from sandlot.learners.agents import augment, networks, optim
+from sandlot.learners.agents.config import AgentConfig
+from sandlot.learners.agents.types import Params, Transition, Vision
+from sandlot.learners.schema import EnvSpec
+
+
+class Look(NamedTuple):
+    """One minibatch as it is seen by an encoder."""
+
+    batch: Transition  # with "features" {camera: [B, F]} in obs and next_obs, and no images
+    seen: jax.Array  # what the critics read at obs, [B, I]
+    back: Callable[[jax.Array], Params]  # from the gradient of `seen` to the trained weights'
+
+
+def init(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Vision | None:
+    """Fresh encoders and the critics' bottleneck; None for a spec without cameras."""
+    if not spec.images:
+        return None
+    encoder = encoder_of(cfg)
+    key_neck, *keys = jax.random.split(key, 1 + len(spec.images))
+    weights = {
+        f"{networks.ENCODER}.{camera}.{name}": array
+        for camera, k in zip(sorted(spec.images), keys, strict=True)
+        for name, array in encoder.init(k, frame_shape(spec, camera, cfg)).items()
+    }
+    neck = {} if cfg.algo == "bc" else init_neck(key_neck, spec, cfg)
+    fresh = Vision(weights, neck, jax.tree.map(jnp.copy, neck), {}, {})
+    zeros = optim.init_adam(trained(fresh, cfg))
+    return fresh._replace(mu=zeros.mu, nu=zeros.nu)
+
+
+def encoder_of(cfg: AgentConfig) -> Any:
+    """The encoder that a config names."""
+    return plugins.load("encoder", cfg.encoder)()
+
+
+def frame_shape(spec: EnvSpec, camera: str, cfg: AgentConfig) -> tuple[int, int, int]:
+    """What an encoder sees of a camera: the frames of a stack lie behind each other in the channels."""
+    height, width, channels = spec.images[camera]
+    return height, width, channels * cfg.frame_stack
+
+
+def init_neck(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Params:
+    """A bottleneck from every camera's features; empty without cameras."""
+    found: Params = {}
+    for camera, k in zip(sorted(spec.images), jax.random.split(key, max(1, len(spec.images))), strict=False):
+        size = encoder_of(cfg).size(frame_shape(spec, camera, cfg))
+        mlp = networks.init_mlp(k, (size, cfg.latent), layer_norm=False)
+        front = f"{networks.BOTTLENECK}.{camera}"
+        found |= {f"{front}.w": mlp["w_out"], f"{front}.b": mlp["b_out"]}
+        found |= {f"{front}.scale": jnp.ones(cfg.latent), f"{front}.shift": jnp.zeros(cfg.latent)}
+    return found
+
+
+def input_size(spec: EnvSpec, cfg: AgentConfig) -> int:
+    """How many numbers an MLP reads."""
+    return spec.state_size + cfg.latent * len(spec.images)
+
+
+def trained(vision: Vision, cfg: AgentConfig) -> Params:
+    """The weights that the critics' gradient moves."""
+    return vision.neck if cfg.encoder_frozen else {**vision.encoder, **vision.neck}
+
+
+def shifted(key: jax.Array, batch: Transition, cfg: AgentConfig) -> tuple[Params, Params]:
+    """The frames of obs and next_obs by camera, each shifted at random by itself."""
+    key_obs, key_next = jax.random.split(key)
+    return tuple(
+        augment.shift_all(k, {n: _stack(f) for n, f in obs["images"].items()}, cfg.augment_px)
+        for k, obs in ((key_obs, batch.obs), (key_next, batch.next_obs))
+    )  # type: ignore[return-value]
+
+
+def encode(weights: Params, frames: Params, cfg: AgentConfig) -> Params:
+    """Features [B, F] of every camera's frames [B, H, W, C]."""
+    encoder = encoder_of(cfg)
+    return {camera: encoder.apply(networks.of(weights, camera), views) for camera, views in frames.items()}
+
+
+def look(vision: Vision, batch: Transition, key: jax.Array, cfg: AgentConfig) -> Look:
+    """Shifts and encodes a minibatch, each frame once, ready for the critics' gradient."""
+    frames, next_frames = shifted(key, batch, cfg)
+
+    def see(weights: Params) -> tuple[jax.Array, Params]:
+        obs = {
+            "state": batch.obs["state"],
+            "features": encode({**vision.encoder, **weights}, frames, cfg),
+        }
+        return networks.inputs(weights, obs), obs["features"]
+
+    seen, back, features = jax.vjp(see, trained(vision, cfg), has_aux=True)
+    shown = _shown(batch, features, encode(vision.encoder, next_frames, cfg))
+    return Look(shown, seen, lambda gradient: back(gradient)[0])
+
+
+def encoded(vision: Vision | None, batch: Transition, key: jax.Array, cfg: AgentConfig) -> Transition:
+    """The minibatch with features instead of frames; as it is for an agent that observes no camera."""
+    if vision is None:
+        return batch
+    return _shown(batch, *(encode(vision.encoder, frames, cfg) for frames in shifted(key, batch, cfg)))
+
+
+def move(
+    vision: Vision, grads: Params, cfg: AgentConfig, *, size: jax.Array, root: jax.Array, ok: jax.Array
+) -> Vision:
+    """The weights after Adam's step, and the bottleneck's target behind them."""
+    new, mu, nu = optim.apply(trained(vision, cfg), grads, vision.mu, vision.nu, size=size, root=root, ok=ok)
+    neck = {name: new[name] for name in vision.neck}
+    encoder = {name: new.get(name, array) for name, array in vision.encoder.items()}
+    return Vision(encoder, neck, optim.average(vision.target, neck, cfg.tau, ok), mu, nu)
+
+
+def _stack(frames: jax.Array) -> jax.Array:
+    """The frames of a stack [B, K, H, W, C] behind each other, [B, H, W, K * C], oldest first."""
+    if frames.ndim == 4:
+        return frames
+    moved = jnp.moveaxis(frames, 1, 3)
+    return moved.reshape(*moved.shape[:3], -1)
+
+
+def _shown(batch: Transition, here: Params, there: Params) -> Transition:
+    return batch._replace(
+        obs={"state": batch.obs["state"], "features": here},
+        next_obs={"state": batch.next_obs["state"], "features": there},
+    )
