@@ -1,9 +1,9 @@
-"""Pictures for people: which parts of the view saw the board, and where a crop lies."""
+"""A picture for people: which parts of the view saw the board."""
 
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from sandlot.perception.calibration.board import Corners
 from sandlot.perception.calibration.intrinsics import CELLS, coverage
@@ -25,18 +25,3 @@ def coverage_picture(views: Mapping[str, Corners], background: np.ndarray) -> np
         for x, y in corners.points_px:
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(*SEEN, 255))
     return np.array(Image.alpha_composite(base, layer).convert("RGB"))
-
-
-def grid_picture(pixels: np.ndarray, box: tuple[int, int, int, int], every_px: int = 100) -> np.ndarray:
-    """A frame with numbered lines and a box (x, y, width, height) around what is used."""
-    image = Image.fromarray(pixels)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(max(10, every_px // 6))
-    for x in range(0, image.width, every_px):
-        draw.line((x, 0, x, image.height), fill=(255, 255, 255), width=1)
-        draw.text((x + 2, 2), str(x), (255, 255, 0), font)
-    for y in range(every_px, image.height, every_px):
-        draw.line((0, y, image.width, y), fill=(255, 255, 255), width=1)
-        draw.text((2, y + 2), str(y), (255, 255, 0), font)
-    x, y, width, height = box
-    draw.rectangle((x, y, x + width - 1, y + height - 1), outline=SEEN, width=max(2, image.width // 320))
-    return np.array(image)

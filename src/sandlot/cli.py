@@ -17,6 +17,7 @@ COMMANDS = {
     "eval": ("play seeded episodes with a run's policy and print its success", "sandlot.commands.evaluate"),
     "demos": ("record demonstrations with a task's scripted expert", "sandlot.commands.demos"),
     "classifier": ("label frames, train and measure rewards from cameras", "sandlot.commands.classifier"),
+    "pretrain": ("make a camera encoder from what was recorded", "sandlot.commands.pretrain"),
     "data": ("list, plot, cut, merge, convert and view what was recorded", "sandlot.commands.data"),
     "report": ("write a run's report.html again", "sandlot.commands.report"),
     "export": ("write a run's policy as one file for sandlot.load_policy", "sandlot.commands.export"),
@@ -25,6 +26,8 @@ COMMANDS = {
     "up": ("a robot with its driver, gate, learner and actor over ROS 2", "sandlot.commands.up"),
     "console": ("the operator's page: cameras, curves, buttons in a browser", "sandlot.commands.console"),
     "gate": ("let a robot that is up move, or stop it", "sandlot.commands.gate"),
+    "cameras": ("list, show and crop this machine's cameras", "sandlot.commands.cameras"),
+    "calibrate": ("find how a camera sees, and where it is", "sandlot.commands.calibrate"),
     "keys": ("make the keys that links beyond this machine need", "sandlot.commands.keys"),
     "doctor": ("check this machine and say what is missing", "sandlot.commands.doctor"),
 }
