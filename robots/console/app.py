@@ -84,11 +84,18 @@ class Console:
             Route("/runs/{run}", self._guard(self._ask("run")), methods=get),
             Route("/runs/{run}/curves", self._guard(self._ask("curves")), methods=get),
             Route("/runs/{run}/newest", self._guard(self._ask("newest")), methods=get),
+            Route("/runs/{run}/waiting", self._guard(self._ask("waiting")), methods=get),
+            Route(
+                "/runs/{run}/waiting/{name}/{camera}.jpg",
+                self._guard(self._picture("waiting_frame")),
+                methods=get,
+            ),
+            Route("/runs/{run}/waiting/{name}", self._guard(self._relabel), methods=post),
             Route("/runs/{run}/episodes", self._guard(self._episodes), methods=get),
             Route("/runs/{run}/episodes/{seq:int}", self._guard(self._ask("episode")), methods=get),
             Route(
                 "/runs/{run}/episodes/{seq:int}/{camera}/{step:int}.jpg",
-                self._guard(self._frame),
+                self._guard(self._picture("frame")),
                 methods=get,
             ),
         ]
@@ -183,9 +190,17 @@ class Console:
         run = request.path_params["run"]
         return answer(await self.library.ask("episodes", timeout_s=ASK_S, run=run, before=int(before)))
 
-    async def _frame(self, request: Request, _: Session) -> Response:
-        jpeg = await self.library.ask("frame", timeout_s=ASK_S, **request.path_params)
-        return Response(jpeg, media_type="image/jpeg", headers=SECURITY)
+    def _picture(self, what: str) -> Handler:
+        async def ask(request: Request, _: Session) -> Response:
+            jpeg = await self.library.ask(what, timeout_s=ASK_S, **request.path_params)
+            return Response(jpeg, media_type="image/jpeg", headers=SECURITY)
+
+        return ask
+
+    async def _relabel(self, request: Request, _: Session) -> Response:
+        label = str((await body(request)).get("label", ""))
+        args = {**request.path_params, "label": label}
+        return self._done(request, "relabel", await self.library.ask("relabel", timeout_s=ASK_S, **args))
 
     async def _live(self, socket: WebSocket) -> None:
         """Words of the robot and pictures, for as long as the session lasts."""

@@ -49,6 +49,7 @@ class Child:
         self._argv = ["nice", "-n", str(nice)] * bool(nice) + [sys.executable, "-m", *argv]
         self._on_event = on_event
         self._process: asyncio.subprocess.Process | None = None
+        self._refused = False
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
 
@@ -69,7 +70,7 @@ class Child:
     async def ask(self, what: str, *, timeout_s: float, **args: Any) -> Any:
         """Its answer; ChildError when it refuses, SilentError when none comes."""
         if self.problem:
-            raise SilentError(self.problem)
+            raise (ChildError if self._refused else SilentError)(self.problem)
         if len(self._waiting) >= MOST_WAITING:
             raise ChildError(f"the page's process '{self.name}' is busy; try again")
         number = next(self._ids)
@@ -131,7 +132,7 @@ class Child:
         if message.get("event") == "ready":
             self.problem = ""
         elif message.get("event") == "refused":
-            self.problem = str(message["text"])
+            self.problem, self._refused = str(message["text"]), True
         else:
             self._on_event(message)
 

@@ -52,8 +52,8 @@ class ConsoleConfig:
             raise ConfigError(f"--camera-px {self.camera_px} must lie in [32, 4096]")
         if not (self.cert or self.plain or is_loopback(self.host)):
             raise ConfigError(
-                f"--host {self.host} can be reached by others: give --cert and --key (TLS), or keep 127.0.0.1 "
-                "and put a proxy or an SSH tunnel before it; --plain shows token and pictures to the network"
+                f"--host {self.host} can be reached by others: give --cert and --key (TLS), or keep "
+                "127.0.0.1 behind a proxy or an SSH tunnel; --plain lets the network read the token"
             )
 
     @property

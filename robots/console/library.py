@@ -7,7 +7,6 @@ StoreError with a line for the operator.
 import base64
 import math
 import pathlib
-import re
 import time
 from collections import OrderedDict
 from typing import Any
@@ -18,9 +17,9 @@ from sandlot.learners.errors import StoreError
 from sandlot.learners.progress import WINDOW, read_status
 from sandlot.learners.store_file import FILE
 from sandlot.learners.store_read import Episode, RunReader
+from sandlot.robots.console import labels
 from sandlot.robots.console.album import Album
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 SILENT_S = 3.0
 """A learner writes its status four times a second: after this long without one it is dead or frozen."""
 RUNNING = frozenset({"learning", "collecting", "paused", "starting"})
@@ -56,11 +55,7 @@ class Library:
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the one that changed last first."""
         found = []
-        try:
-            folders = [p for p in self.root.iterdir() if NAME.fullmatch(p.name) and p.is_dir()]
-        except OSError:
-            folders = []  # not made yet
-        for folder in folders:
+        for folder in self._folders().values():
             marks = [folder / name for name in (prepare.STATUS_FILE, FILE, prepare.CONFIG_FILE)]
             changed = [_changed_s(mark) for mark in marks]
             if any(changed):
@@ -145,6 +140,18 @@ class Library:
             "rule": found["rule"],
         }
 
+    def waiting(self, run: str) -> dict[str, Any]:
+        """Frames that wait for a person's label."""
+        return labels.waiting(self._folder(run))
+
+    def waiting_frame(self, run: str, name: str, camera: str) -> bytes:
+        """One of them, JPEG."""
+        return labels.picture(self._folder(run), name, camera)
+
+    def relabel(self, run: str, name: str, label: str) -> str:
+        """Labels one of them; the only thing that the page ever writes, and not into the run."""
+        return labels.relabel(self._folder(run), name, label)
+
     def _album(self, run: str, seq: int) -> Album:
         key = run, seq
         album = self._albums.get(key)
@@ -157,10 +164,16 @@ class Library:
 
     def _folder(self, run: str) -> pathlib.Path:
         """A run's folder: only a name that the root lists, so no name leads out of it."""
-        folder = self.root / run
-        if not NAME.fullmatch(run) or not folder.is_dir():
+        folder = self._folders().get(run)
+        if folder is None:
             raise StoreError(f"there is no run {run[:100]!r} in '{self.root}'")
         return folder
+
+    def _folders(self) -> dict[str, pathlib.Path]:
+        try:
+            return {p.name: p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith(".")}
+        except OSError:
+            return {}  # not made yet
 
     def _reader(self, run: str) -> RunReader:
         folder = self._folder(run)

@@ -11,7 +11,9 @@ from sandlot.robots.console.pipe import Pipe
 
 WORKERS = 2
 """Long curves must not hold up a picture."""
-ASKED = frozenset({"runs", "run", "curves", "episodes", "episode", "frame", "newest"})
+ASKED = frozenset(
+    {"runs", "run", "curves", "episodes", "episode", "frame", "newest", "waiting", "waiting_frame", "relabel"}
+)
 
 
 def main(argv: list[str]) -> int:

@@ -1,11 +1,10 @@
 """The server's side of the robot: what was heard of it last, and the operator's commands. No ROS here.
 
-Two processes are in the ROS graph, one for words and commands and one for pictures; without ROS there is
-neither, and the page says so.
+Two processes are in the ROS graph, one for words and commands and one for pictures; without ROS both refuse
+to run, and the page says why.
 """
 
 import asyncio
-import importlib.util
 import logging
 import sys
 import time
@@ -18,11 +17,10 @@ from sandlot.robots.console.pipe import Message
 
 log = logging.getLogger(__name__)
 
-NO_ROS = "ROS 2 is not installed here: runs are shown, no robot; pip install 'sandlot[ros]'"
 BUTTONS = frozenset({"success", "failure", "redo", "next"})
 STOP_S, CALL_S, ARM_S, PRESS_S = 1.5, 8.0, 6.0, 5.0
 SILENT_S = 2.0
-MODULES = "sandlot.robots.console"
+STARTER = "sandlot.robots.console.in_ros"
 
 
 class Robot:
@@ -47,19 +45,16 @@ class Robot:
         self.faults: dict[str, str] = {}
         self._heard_s = 0.0
         self._numbers = 0
-        words = [f"{MODULES}.ros_bridge", config.robot]
-        pictures = [f"{MODULES}.ros_cameras", config.robot, str(config.camera_hz), str(config.camera_px)]
+        words = [STARTER, "ros_bridge", config.robot]
+        pictures = [STARTER, "ros_cameras", config.robot, str(config.camera_hz), str(config.camera_px)]
         self._bridge = Child("robot", words, self._hear)
         self._cameras = Child("cameras", pictures, self._see)
         self._watched: frozenset[str] = frozenset()
         self._runs: list[asyncio.Task[None]] = []
-        if importlib.util.find_spec("rclpy") is None:
-            self._bridge.problem = self._cameras.problem = NO_ROS
 
     def start(self) -> None:
-        """Starts its processes, where there is ROS."""
-        if not self._bridge.problem == NO_ROS:
-            self._runs = [asyncio.create_task(child.run()) for child in (self._bridge, self._cameras)]
+        """Starts its processes."""
+        self._runs = [asyncio.create_task(child.run()) for child in (self._bridge, self._cameras)]
 
     async def close(self) -> None:
         """Ends them."""
@@ -82,8 +77,6 @@ class Robot:
             return str(await self._bridge.ask("stop", timeout_s=STOP_S))
         except SilentError as error:
             log.warning("event=stop_not_confirmed error=%r", str(error))
-            if self._bridge.problem == NO_ROS:
-                raise
         self._bridge.kill()  # frozen or dead: a fresh process calls the gate, and this one starts again
         return await self._call_gate()
 

@@ -1,7 +1,5 @@
 """The page's process in the ROS graph: what it hears of the robot, and stop, arm and presses.
 
-    python -m sandlot.robots.console.ros_bridge ROBOT
-
 A stop goes two ways: the gate's service, which answers, and a latched press on the e-stop topic, which gate
 and driver hear without each other, and which a gate that comes back hears too. The publisher of that press
 exists only from the press to its release, so that an open page never counts as the emergency stop that a real
@@ -11,12 +9,10 @@ arm must have.
 import concurrent.futures
 import logging
 import os
-import sys
 import threading
 import time
 from typing import Any
 
-from sandlot.learners.process import die_with_parent
 from sandlot.robots.console.pipe import Pipe
 from sandlot.robots.console.presses import Press
 from sandlot.robots.errors import RobotStoppedError
@@ -197,17 +193,10 @@ class Bridge:
             os._exit(0)
 
 
-def main(argv: list[str]) -> int:
+def main(pipe: Pipe, argv: list[str]) -> int:
     """Answers until the server is gone."""
-    die_with_parent()
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    pipe = Pipe()
     bridge = Bridge(argv[0], pipe)
     pipe.write({"event": "ready"})
     threading.Thread(target=bridge.listen, name="listen", daemon=True).start()
     bridge.tell()
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

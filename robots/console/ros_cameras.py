@@ -1,19 +1,15 @@
 """The page's process for pictures: cameras as JPEGs, each encoded once, only while somebody looks.
 
-    python -m sandlot.robots.console.ros_cameras ROBOT HZ WIDTH_PX
-
 It stands behind everything else on the machine (nice). A picture that nobody could take in time is dropped:
 the topic keeps one message, and the pipe to the server makes this process wait, not the camera.
 """
 
 import logging
 import os
-import sys
 import threading
 import time
 from typing import Any
 
-from sandlot.learners.process import die_with_parent
 from sandlot.robots import ros_node  # noqa: F401  (it sets the ROS environment)
 from sandlot.robots.console.album import encode
 from sandlot.robots.console.pipe import Pipe
@@ -123,18 +119,12 @@ class Cameras:
         self._pipe.write({"event": "picture", "camera": camera, "jpeg": jpeg, "age_ms": age_ms})
 
 
-def main(argv: list[str]) -> int:
+def main(pipe: Pipe, argv: list[str]) -> int:
     """Sends pictures until the server is gone."""
-    die_with_parent()
-    os.nice(max(0, NICE - os.nice(0)))
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    pipe = Pipe()
-    cameras = Cameras(f"/{argv[0]}", pipe, float(argv[1]), int(argv[2]))
+    robot, hz, most_px = argv
+    os.nice(NICE)
+    cameras = Cameras(f"/{robot}", pipe, float(hz), int(most_px))
     pipe.write({"event": "ready"})
     threading.Thread(target=cameras.listen, name="listen", daemon=True).start()
     cameras.run()
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 import sys
 
 import uvicorn
@@ -21,6 +22,7 @@ MOST_SAID = 16 * 1024
 
 def serve(config: ConsoleConfig) -> None:
     """Serves until Ctrl-C or SIGTERM; prints the address, with the token behind the #, on stdout."""
+    _check_tls(config)
     doorman = Doorman()
     with _listen(config) as listening:
         port = listening.getsockname()[1]
@@ -57,8 +59,14 @@ async def _run(console: Console, config: ConsoleConfig, listening: socket.socket
         )
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    await console.run(lambda: server.serve(sockets=[listening]))
+
+
+def _check_tls(config: ConsoleConfig) -> None:
+    if not config.cert:
+        return
     try:
-        await console.run(lambda: server.serve(sockets=[listening]))
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(config.cert, config.key)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(
             f"--cert {config.cert} and --key {config.key} cannot be used: {error.strerror or error}; "
@@ -73,6 +81,7 @@ def _listen(config: ConsoleConfig) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((config.host, config.port))
+        listening.listen()  # whoever reads the address may ask at once
     except OSError as error:
         listening.close()
         where = f"{config.host}:{config.port}"

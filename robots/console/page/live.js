@@ -55,8 +55,8 @@ function showRobot(words) {
   const mode = up ? words.gate?.mode ?? "…" : "no robot";
   $("gate").textContent = mode === "silent" ? "no gate" : mode;
   $("gate").className = `pill ${up ? look(mode) : ""}`;
-  const pressed = words.pressed ? "stop is pressed on this page; hold Arm to release it" : "";
-  $("cause").textContent = pressed || (up ? words.gate?.cause ?? "" : "");
+  const cause = up && words.gate ? words.gate.cause : "";
+  $("cause").textContent = ["ARMED", "STOPPED"].includes(mode) ? "" : cause;
   document.querySelectorAll("#arm, [data-button]").forEach((button) => button.toggleAttribute("disabled", Boolean(words.problem)));
   $("cause").title = $("cause").textContent;
   showCameras(words.cameras ?? []);
@@ -125,7 +125,9 @@ function age() {
     tile.note.textContent = fault ?? (silent_ms > OLD_MS ? `no picture for ${(silent_ms / 1000).toFixed(0)} s` : hz);
   }
   const lost = socket?.readyState !== WebSocket.OPEN && now_ms - heard_ms > OLD_MS;
-  $("problem").hidden = !lost && !robot.problem;
-  $("problem").className = `banner ${lost ? "bad" : ""}`;
-  $("problem").textContent = lost ? "Connection to the page's server lost: everything shown is old." : robot.problem ?? "";
+  const held = robot.gate?.mode === "STOPPED" || robot.pressed ? `Stopped: ${robot.gate?.cause || "by this page"}. Hold “Arm” to let it move again.` : "";
+  const text = lost ? "Connection to the page's server lost: everything shown is old." : robot.problem || held;
+  $("problem").hidden = !text;
+  $("problem").className = `banner ${lost || !robot.problem ? "bad" : ""}`;
+  $("problem").textContent = text;
 }

@@ -1,9 +1,10 @@
 // Runs: which there are, how one is doing, its curves, and what its classifier thinks of the newest step.
 import { $, ask, make } from "./common.js";
 import { showEpisodes } from "./episodes.js";
+import { showWaiting } from "./labels.js";
 import { showLearner } from "./live.js";
 
-const EVERY_MS = { list: 5000, run: 1000, curves: 5000, newest: 1000, episodes: 5000 };
+const EVERY_MS = { list: 5000, run: 1000, curves: 5000, newest: 1000, waiting: 3000, episodes: 5000 };
 const MOST = 120;
 let shown = "";
 let wanted = decodeURIComponent(location.hash.slice(1));
@@ -15,6 +16,7 @@ export function runs() {
   repeat("run", showRun);
   repeat("curves", showCurves);
   repeat("newest", showNewest);
+  repeat("waiting", () => showWaiting(shown));
   repeat("episodes", () => showEpisodes(shown));
 }
 
@@ -53,6 +55,7 @@ function choose(name) {
   showRun();
   showCurves();
   showNewest();
+  showWaiting(shown);
   showEpisodes(shown);
 }
 
@@ -107,6 +110,14 @@ async function showCurves() {
 async function showNewest() {
   const answer = await askRun("/newest");
   if (!answer) return;
+  const pictures = Object.entries(answer.value?.pictures ?? {});
+  while ($("newest").children.length > pictures.length) $("newest").lastChild.remove();
+  pictures.forEach(([camera, jpeg], i) => {
+    const figure = $("newest").children[i] ?? $("newest").appendChild(make("figure", {}, make("img"), make("figcaption")));
+    figure.firstChild.src = `data:image/jpeg;base64,${jpeg}`;
+    figure.firstChild.alt = `camera ${camera}`;
+    figure.lastChild.textContent = camera;
+  });
   const judged = answer.ok && answer.value.success.length > 0;
   for (const id of ["chance-figures", "chance-line"]) $(id).toggleAttribute("hidden", !judged);
   if (!judged) {

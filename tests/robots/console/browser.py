@@ -131,8 +131,9 @@ class Browser:
     def press(self, selector: str, hold_s: float = 0.0) -> None:
         """Presses what a selector names where it is on the screen, as a finger or a mouse would."""
         middle = (
-            f"(() => {{ const e = document.querySelector({selector!r}); "
-            "e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
+            f"(() => {{ const e = document.querySelector({selector!r});"
+            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
+            " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         )
         x, y = self.eval(middle)
         common = {"x": x, "y": y, "button": "left", "clickCount": 1}
