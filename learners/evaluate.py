@@ -72,12 +72,16 @@ class EvalConfig:
 
 
 class Played(msgspec.Struct, frozen=True):
-    """One episode; `success` is None where the task does not report any."""
+    """One episode; `success` is None where the task does not report any.
+
+    Where a classifier rewards, `success` is the task's own truth, if it is known, and `judged` its word.
+    """
 
     seed: int
     reward_sum: float
     steps: int
     success: bool | None
+    judged: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +96,12 @@ class Evaluation:
         """The result as one JSON object.
 
         `success` is the rate in [0, 1] and `interval` its Wilson 95 % interval [low, high]; both are None
-        when the task reports no success. `mean_return` is the undiscounted reward sum of an episode.
+        when the task reports no success. `mean_return` is the undiscounted reward sum of an episode. Where a
+        classifier rewards, `judged_success` is the rate that it reports, and `agreement` in how many episodes
+        it was right.
         """
         wins = [p.success for p in self.played if p.success is not None]
+        judged = [p for p in self.played if p.judged is not None]
         return {
             "task": self.task,
             "episodes": len(self.played),
@@ -102,6 +109,14 @@ class Evaluation:
             "interval": list(wilson(sum(wins), len(wins))) if wins else None,
             "mean_return": sum(p.reward_sum for p in self.played) / len(self.played),
             "seconds": round(self.seconds, 3),
+            **(
+                {
+                    "judged_success": sum(bool(p.judged) for p in judged) / len(judged),
+                    "agreement": sum(p.judged == p.success for p in judged) / len(judged),
+                }
+                if judged
+                else {}
+            ),
         }
 
 
@@ -150,7 +165,13 @@ def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False
     while not ended:
         obs, reward, terminated, truncated, info = env.step(policy.act(obs, rng))
         reward_sum, steps, ended = reward_sum + float(reward), steps + 1, terminated or truncated
-    return Played(seed, reward_sum, steps, bool(info["success"]) if "success" in info else None)
+    said = bool(info["success"]) if "success" in info else None
+    truth = info.get("true_success")  # known beside what a classifier says
+    return (
+        Played(seed, reward_sum, steps, said)
+        if truth is None
+        else Played(seed, reward_sum, steps, truth, said)
+    )
 
 
 def check_match(policy: ActingPolicy, env: envs.Env) -> None:

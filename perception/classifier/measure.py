@@ -9,7 +9,7 @@ BINS = 10
 TEMPERATURES = np.geomspace(0.1, 10.0, 241)
 EXAMPLES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Thresholds that every report shows."""
-LEAST_RECALL = 0.5
+ENOUGH_RECALL, LEAST_RECALL = 0.97, 0.5
 
 
 class Quality(NamedTuple):
@@ -29,19 +29,20 @@ def quality(p: np.ndarray, truth: np.ndarray, threshold: float) -> Quality:
 
 
 def choose_threshold(p: np.ndarray, truth: np.ndarray, precision: float) -> tuple[float, bool]:
-    """The threshold that finds the most with at least this precision, and whether there is one.
+    """The threshold to trust, and whether it reached this precision.
 
-    It lies half-way, by odds, between the least certain frame it finds and the next: the answers in other
-    episodes scatter to both sides. It is never below 0.5. Where no threshold is precise enough, the most
-    precise one is taken that finds at least half.
+    Of those that are precise enough and find `ENOUGH_RECALL` it is the highest, since a success that lasts is
+    seen again, and a reward for nothing is learned; where none finds so much, the one that finds the most. It
+    lies half-way, by odds, between the least certain frame it finds and the next, and never below 0.5. Where
+    none is precise enough, the most precise one is taken that finds at least half.
     """
     odds = np.unique(log_odds(p))[::-1]  # certain ones first
     every = [quality(log_odds(p), truth, mark) for mark in odds]
     good = [i for i, q in enumerate(every) if q.precision >= precision]
-    half = [i for i, q in enumerate(every) if q.recall >= LEAST_RECALL]
     if good:
-        best = max(good, key=lambda i: (every[i].recall, every[i].precision))
+        best = max(good, key=lambda i: (min(every[i].recall, ENOUGH_RECALL), -i))
     else:
+        half = [i for i, q in enumerate(every) if q.recall >= LEAST_RECALL]
         best = max(half, key=lambda i: (every[i].precision, every[i].recall))
     below = odds[best + 1] if best + 1 < len(odds) else odds[best]
     return float(share(np.maximum((odds[best] + below) / 2, 0.0))), bool(good)

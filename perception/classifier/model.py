@@ -116,8 +116,8 @@ class Classifier:
             found = self.weights[name].shape if name in self.weights else "missing"
             if found != shape:
                 raise WeightsError(
-                    f"classifier array '{name}' is {found}, but cameras {self._cameras()} and classes "
-                    f"{list(self.spec.classes)} need {shape}; train it again"
+                    f"classifier array '{name}' is {found}, but cameras {sorted(self.spec.cameras)} and "
+                    f"classes {list(self.spec.classes)} need {shape}; train it again"
                 )
 
     @functools.cached_property

@@ -1,0 +1,97 @@
+"""The data set: no episode on both sides, nothing twice, and clear words for what does not fit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.perception.classifier.small import CAMERAS, fill, picture
+
+from sandlot.learners.errors import ConfigError, SpecError, StoreError
+from sandlot.perception.classifier.dataset import PARTS, Clip, FrameStore, Layout
+
+LAYOUT = Layout("arm_pick", CAMERAS)
+
+
+def clip(name, labels, part=""):
+    images = {camera: np.stack([picture(0.5)] * len(labels)) for camera in CAMERAS}
+    return Clip(name, images, np.array(labels, np.uint8), np.zeros(len(labels), bool), part)
+
+
+def test_what_was_added_is_loaded_and_parts_share_no_episode(tmp_path):
+    store = fill(tmp_path, episodes=20)
+    parts = {part: store.load(part) for part in PARTS}
+    assert sum(map(len, parts.values())) == 400
+    assert sum(np.array(data.count()) for data in parts.values()).tolist() == [250, 150]
+    names = {part: set(data.episodes.tolist()) for part, data in parts.items()}
+    assert {part: len(found) for part, found in names.items()} == {"train": 12, "validation": 4, "test": 4}
+    assert not names["train"] & names["validation"] | names["train"] & names["test"]
+    assert not names["validation"] & names["test"]
+
+
+def test_every_frame_keeps_its_label_and_episode(tmp_path):
+    store = fill(tmp_path, episodes=9)
+    fill(tmp_path, episodes=9, seed=1)
+    data = store.load("train")
+    bright = data.frames["side"][:, :4].mean(axis=(1, 2, 3)) > 0.5 * 255
+    np.testing.assert_array_equal(bright, data.labels == 1)
+    assert all(count == 20 for count in np.unique(data.episodes, return_counts=True)[1])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.booleans(), min_size=1, max_size=25))
+def test_successes_are_spread_over_the_parts_like_failures(tmp_path_factory, wins):
+    store = FrameStore(tmp_path_factory.mktemp("data"), LAYOUT)
+    for i, win in enumerate(wins):
+        store.add([clip(f"e{i}", [0, win])])
+    for kind in (True, False):
+        count = wins.count(kind)
+        held = [r for r in store.records() if r.wins is kind and r.part == "test"]
+        assert abs(len(held) - 0.2 * count) <= 1
+
+
+def test_an_episode_that_is_there_is_not_added_again(tmp_path):
+    store = FrameStore(tmp_path, LAYOUT)
+    assert store.add([clip("a", [0, 1]), clip("a", [0, 1])]) == (1, 2)
+    assert FrameStore(tmp_path).add([clip("a", [0, 1]), clip("b", [0])]) == (1, 1)
+
+
+def test_a_held_out_episode_stays_held_out(tmp_path):
+    store = fill(tmp_path, episodes=10)
+    before = {r.episode: r.part for r in store.records()}
+    fill(tmp_path, episodes=30, seed=1)
+    assert before.items() <= {r.episode: r.part for r in store.records()}.items()
+
+
+def test_another_task_or_camera_is_refused(tmp_path):
+    FrameStore(tmp_path, LAYOUT)
+    with pytest.raises(SpecError, match="has task arm_pick, not arm_insert; name another folder"):
+        FrameStore(tmp_path, Layout("arm_insert", CAMERAS))
+    with pytest.raises(SpecError, match="has cameras"):
+        FrameStore(tmp_path, Layout("arm_pick", {"wrist": (8, 8, 3)}))
+    with pytest.raises(SpecError, match="frames of camera 'side' are missing"):
+        one = clip("a", [0])
+        FrameStore(tmp_path).add([one._replace(frames={"wrist": one.frames["wrist"]})])
+
+
+def test_a_label_without_a_class_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="class 2 is not one of"):
+        FrameStore(tmp_path, LAYOUT).add([clip("a", [0, 2])])
+
+
+def test_a_folder_without_frames_says_how_to_get_some(tmp_path):
+    with pytest.raises(StoreError, match="`sandlot classifier collect` makes a data set"):
+        FrameStore(tmp_path)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    store = fill(tmp_path, episodes=4)
+    file = next(tmp_path.glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(StoreError, match=f"'{file}' is damaged"):
+        store.load("train")
+
+
+def test_a_writer_that_died_leaves_nothing_behind_that_counts(tmp_path):
+    store = fill(tmp_path, episodes=4)
+    (tmp_path / ".00001-abc.safetensors.77").write_bytes(b"half")
+    assert len(store.records()) == 4
