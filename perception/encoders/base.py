@@ -14,6 +14,10 @@ Shape = tuple[int, int, int]
 class Encoder(Protocol):
     """Settings of a network from frames to features: hashable, so that it can be static under `jax.jit`."""
 
+    def shapes(self, shape: Shape) -> dict[str, tuple[int, ...]]:
+        """The shape of every array of weights, by name."""
+        ...
+
     def init(self, key: "jax.Array", shape: Shape) -> "dict[str, jax.Array]":
         """Float32 weights by name for frames of (H, W, C)."""
         ...

@@ -32,7 +32,7 @@ class Conv:
     kernels: tuple[int, ...] = (4, 3)
     strides: tuple[int, ...] = (4, 2)
     channels: tuple[int, ...] = (32, 64)
-    pool: Literal["embeddings", "keypoints"] = "embeddings"
+    pool: Literal["embeddings", "keypoints"] = "keypoints"
     embeddings: int = 8
 
     def __post_init__(self) -> None:
@@ -55,24 +55,30 @@ class Conv:
         self._map(shape)
         return self.channels[-1] * (self.embeddings if self.pool == "embeddings" else 3)
 
+    def shapes(self, shape: Shape) -> dict[str, tuple[int, ...]]:
+        """The shape of every array of weights, by name."""
+        found: dict[str, tuple[int, ...]] = {}
+        height, width = self._map(shape)
+        before = shape[2]
+        for i, (kernel, channels) in enumerate(zip(self.kernels, self.channels, strict=True)):
+            found |= {f"kernel{i}": (kernel * kernel * before, channels), f"bias{i}": (channels,)}
+            before = channels
+        if self.pool == "embeddings":
+            return found | {"where": (height * width, before, self.embeddings)}
+        return found | {"sharpness": (before,)}
+
     def init(self, key: "jax.Array", shape: Shape) -> "dict[str, jax.Array]":
-        """Float32 weights by name for frames of (H, W, C); spread as He et al. advise before a ReLU."""
+        """Float32 weights by name for frames of (H, W, C); kernels spread as He et al. advise for ReLU."""
         import jax  # noqa: PLC0415  an actor's policy needs no JAX
 
         params: dict[str, jax.Array] = {}
-        height, width = self._map(shape)
-        keys = jax.random.split(key, len(self.kernels) + 1)
-        fan_out = shape[2]
-        for i, (kernel, channels) in enumerate(zip(self.kernels, self.channels, strict=True)):
-            size = (kernel * kernel * fan_out, channels)
-            params[f"kernel{i}"] = jax.random.normal(keys[i], size) * math.sqrt(2.0 / size[0])
-            params[f"bias{i}"] = jax.numpy.zeros(channels)
-            fan_out = channels
-        if self.pool == "embeddings":
-            size = (height * width, fan_out, self.embeddings)
-            params["where"] = jax.random.normal(keys[-1], size) / math.sqrt(height * width)
-        else:
-            params["sharpness"] = jax.numpy.ones(fan_out)
+        shapes = self.shapes(shape)
+        for (name, size), key_ in zip(shapes.items(), jax.random.split(key, len(shapes)), strict=True):
+            if name.startswith(("kernel", "where")):
+                gain = 2.0 if name.startswith("kernel") else 1.0
+                params[name] = jax.random.normal(key_, size) * math.sqrt(gain / size[0])
+            else:
+                params[name] = jax.numpy.full(size, 1.0 if name == "sharpness" else 0.0)
         return params
 
     def apply(self, params: "dict[str, jax.Array]", frames: "jax.Array") -> "jax.Array":
