@@ -1,7 +1,7 @@
 """The classifier's network in JAX: an encoder a camera, one hidden layer, a logit a class."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,21 @@ from sandlot.perception.classifier.model import Shape, part
 
 Params = dict[str, jax.Array]
 Images = dict[str, jax.Array]
+AVERAGE = 0.01
+"""How far a step moves the mean of the weights; the first ones move it further."""
+
+
+class Learning(NamedTuple):
+    """Weights, their moving mean, which judges steadier than they do, and the optimiser's memory."""
+
+    params: Params
+    mean: Params
+    adam: Adam
+
+
+def begin(params: Params) -> Learning:
+    """The start from these weights."""
+    return Learning(params, params, optim.init_adam(params))
 
 
 def init(key: jax.Array, encoder: Any, cameras: dict[str, Shape], hidden: int, classes: int) -> Params:
@@ -51,8 +66,7 @@ def augment(key: jax.Array, images: Images, pad_px: int, light: float) -> Images
 
 @functools.partial(jax.jit, static_argnames=("encoder", "cameras", "lr", "decay", "pad_px", "light"))
 def update(
-    params: Params,
-    adam: Adam,
+    state: Learning,
     key: jax.Array,
     images: Images,
     labels: jax.Array,
@@ -63,23 +77,21 @@ def update(
     decay: float,
     pad_px: int,
     light: float,
-) -> tuple[Params, Adam, jax.Array]:
-    """One gradient step on frames uint8 [B, H, W, C] with labels [B].
-
-    Returns:
-        Weights, the optimiser's memory, and the loss before the step.
-    """
+) -> tuple[Learning, jax.Array]:
+    """One gradient step on frames uint8 [B, H, W, C] with labels [B]; also returns the loss before it."""
     seen = augment(key, images, pad_px, light)
 
     def loss_of(params: Params) -> jax.Array:
         log_p = jax.nn.log_softmax(logits(params, seen, encoder, cameras))
         return -jnp.take_along_axis(log_p, labels[:, None], 1).mean()
 
-    loss, grads = jax.value_and_grad(loss_of)(params)
-    params, adam, ok = optim.adam_step(params, grads, adam, lr=lr)
+    loss, grads = jax.value_and_grad(loss_of)(state.params)
+    params, adam, ok = optim.adam_step(state.params, grads, state.adam, lr=lr)
     # decoupled weight decay (Loshchilov & Hutter 2019): a few hundred frames are soon learned by heart
     keep = 1.0 - lr * decay * ok.astype(jnp.float32)
-    return {name: array * keep for name, array in params.items()}, adam, loss
+    params = {name: array * keep for name, array in params.items()}
+    tau = jnp.maximum(AVERAGE, 1.0 / jnp.maximum(1, adam.steps))
+    return Learning(params, optim.average(state.mean, params, tau, ok), adam), loss
 
 
 @functools.partial(jax.jit, static_argnames=("encoder", "cameras"))

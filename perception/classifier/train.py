@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from sandlot.learners import plugins
-from sandlot.learners.agents import optim
 from sandlot.learners.errors import ConfigError, SpecError
 from sandlot.perception.classifier import measure, network
 from sandlot.perception.classifier.dataset import PARTS, FrameSet, FrameStore
@@ -47,10 +46,10 @@ class LearnConfig:
     encoder: str = "conv"
     hidden: int = 64
     updates: int = 2000
-    batch: int = 128
+    batch: int = 64
     lr: float = 5e-4
     decay: float = 0.01
-    shift_px: int = 3
+    shift_px: int = 1
     light: float = 0.15
     check_every: int = 50
     patience: int = 10
@@ -176,10 +175,9 @@ def _learn(
     """The weights that did best on the validation episodes, for classes as frequent as in the data."""
     encoder = plugins.load("encoder", spec.encoder)(**spec.settings)
     key, first = jax.random.split(jax.random.key(config.seed))
-    params = network.init(first, encoder, spec.cameras, spec.hidden, len(spec.classes))
+    best = network.init(first, encoder, spec.cameras, spec.hidden, len(spec.classes))
     if start is not None:
-        params = {name: jax.numpy.asarray(array) for name, array in start.weights.items()}
-    adam, rng = optim.init_adam(params), np.random.default_rng(config.seed)
+        best = {name: jax.numpy.asarray(array) for name, array in start.weights.items()}
     step = functools.partial(
         network.update,
         encoder=encoder,
@@ -189,25 +187,25 @@ def _learn(
         pad_px=config.shift_px,
         light=config.light,
     )
-    odds = _odds(data)
-    best, best_loss, best_at, losses = params, _loss(params, held, spec, encoder), 0, []
+    state, rng, odds = network.begin(best), np.random.default_rng(config.seed), _odds(data)
+    best_loss, best_at, losses = _loss(best, held, spec, encoder), 0, []
     for done in range(1, config.updates + 1):
         rows = rng.choice(len(data), config.batch, p=odds)
         images = {camera: frames[rows] for camera, frames in data.frames.items()}
-        params, adam, loss = step(params, adam, jax.random.fold_in(key, done), images, data.labels[rows])
+        state, loss = step(state, jax.random.fold_in(key, done), images, data.labels[rows])
         losses.append(loss)
         if done % config.check_every and done != config.updates:
             continue
-        now = _loss(params, held, spec, encoder)
+        now = _loss(state.mean, held, spec, encoder)
         if now < best_loss:
-            best, best_loss, best_at = params, now, done
+            best, best_loss, best_at = state.mean, now, done
         if show is not None:
             show(Progress(done, float(np.mean(losses)), now, best_at))
         losses = []
         if done - best_at >= config.patience * config.check_every:
             break
-    weights = {name: np.asarray(array) for name, array in best.items()}
     often = np.array(data.count()) / len(data)
+    weights = {name: np.asarray(array) for name, array in best.items()}
     return weights | {"head/b1": (weights["head/b1"] + np.log(often)).astype(np.float32)}
 
 
