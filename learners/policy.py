@@ -17,14 +17,33 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from sandlot.learners.errors import SpecError, StoreError, WeightsError
+from sandlot.learners.errors import ConfigError, SpecError, StoreError, WeightsError
+from sandlot.learners.grip import Grips, grips
 from sandlot.learners.schema import EnvSpec
-from sandlot.learners.sight import Sight, VisionArch, arch_of, layer_norm
+from sandlot.learners.sight import Sight, VisionArch, arch_of, inputs, mlp, mlp_shapes, under
 
 if TYPE_CHECKING:  # the agents import JAX; this module must not
     from sandlot.learners.agents import AgentConfig, AgentState
 
 FORMAT = "sandlot-policy-1"
+
+
+GRIPPER = "gripper."
+"""What the names of the gripper's weights begin with."""
+
+
+class GripperArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The values of the grippers' joint choices: an MLP with a bottleneck of its own; see `grip.py`.
+
+    Attributes:
+        hidden: widths of its hidden layers.
+        layer_norm: LayerNorm before the activation.
+        epsilon: chance of a random choice, when the policy draws at all.
+    """
+
+    hidden: tuple[int, ...]
+    layer_norm: bool = True
+    epsilon: float = 0.0
 
 
 class PolicyArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,19 +58,21 @@ class PolicyArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_std_min: float = -20.0
     log_std_max: float = 2.0
     vision: VisionArch | None = None
+    gripper: GripperArch | None = None
 
     def shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
         """Name and shape of every weight array."""
-        seen = self.vision.latent * len(spec.images) if self.vision else 0
-        sizes = (seen + spec.state_size, *self.hidden, 2 * spec.action_size)
-        found: dict[str, tuple[int, ...]] = self.vision.shapes(spec) if self.vision else {}
-        for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
-            last = i == len(self.hidden)
-            name = "_out" if last else str(i)
-            found |= {f"w{name}": (fan_in, fan_out), f"b{name}": (fan_out,)}
-            if self.layer_norm and not last:
-                found |= {f"scale{name}": (fan_out,), f"shift{name}": (fan_out,)}
-        return found
+        size = spec.state_size + (self.vision.latent * len(spec.images) if self.vision else 0)
+        neck = self.vision.neck_shapes(spec) if self.vision else {}
+        found = self.vision.shapes(spec) if self.vision else {}
+        own = spec.action_size
+        if self.gripper:
+            where = grips(spec)
+            own = len(where.continuous)
+            sizes = (size, *self.gripper.hidden, len(where.table))
+            values = neck | mlp_shapes(sizes, layer_norm=self.gripper.layer_norm)
+            found |= {f"{GRIPPER}{name}": shape for name, shape in values.items()}
+        return found | neck | mlp_shapes((size, *self.hidden, 2 * own), layer_norm=self.layer_norm)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,7 +95,10 @@ class Policy:
         """Raises WeightsError naming the array, what it is and what it should be."""
         if self.arch.activation not in ("relu", "tanh"):
             raise WeightsError(f"policy activation '{self.arch.activation}' is unknown: use relu or tanh")
-        shapes = self.arch.shapes(self.spec)
+        try:
+            shapes = self.arch.shapes(self.spec)
+        except ConfigError as error:
+            raise WeightsError(f"policy does not fit its own spec: {error}; export it again") from error
         if shapes.keys() != self.weights.keys():
             odd = sorted(shapes.keys() ^ self.weights.keys())
             raise WeightsError(f"policy arrays {odd} are missing or unknown; export the policy again")
@@ -115,32 +139,42 @@ class Policy:
                 f"obs['state'] is {list(state.shape)} with {bad} numbers not finite; the "
                 f"policy for task '{self.spec.task}' needs {self.spec.state_size} finite numbers"
             )
-        mean, log_std = self.distribution(self.inputs(obs, state))
+        features = self._sight.features(obs.get("images", {}), state.shape[:-1]) if self._sight else {}
+        mean, log_std = self.distribution(inputs(self.weights, features, state))
         if rng is not None:
             mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape, np.float32)
-        return np.tanh(mean)
+        own = np.tanh(mean)
+        return own if self._gripper is None else self._grip(own, features, state, rng)
 
     @functools.cached_property
     def _sight(self) -> Sight | None:
         return Sight(self.arch.vision, self.spec, self.weights) if self.arch.vision else None
 
-    def inputs(self, obs: dict[str, Any], state: np.ndarray) -> np.ndarray:
-        """What the MLP reads: `state` [.., S], and before it what is seen."""
-        if self._sight is None:
-            return state
-        return np.concatenate([*self._sight.see(obs.get("images", {}), state.shape[:-1]), state], axis=-1)
+    @functools.cached_property
+    def _gripper(self) -> tuple[Grips, dict[str, np.ndarray]] | None:
+        return (grips(self.spec), under(GRIPPER, self.weights)) if self.arch.gripper else None
 
-    def distribution(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and log standard deviation before tanh, each [.., A], for `inputs` [.., I]."""
-        x, weights = inputs, self.weights
-        for i in range(len(self.arch.hidden)):
-            x = x @ weights[f"w{i}"] + weights[f"b{i}"]
-            if self.arch.layer_norm:
-                x = layer_norm(x, weights[f"scale{i}"], weights[f"shift{i}"])
-            x = np.maximum(x, 0) if self.arch.activation == "relu" else np.tanh(x)
-        out = x @ weights["w_out"] + weights["b_out"]
-        size = self.spec.action_size
-        return out[..., :size], np.clip(out[..., size:], self.arch.log_std_min, self.arch.log_std_max)
+    def _grip(
+        self,
+        own: np.ndarray,
+        features: dict[str, np.ndarray],
+        state: np.ndarray,
+        rng: np.random.Generator | None,
+    ) -> np.ndarray:
+        """The whole action: the policy's `own` numbers; for the grippers the best choice, or a random one."""
+        arch, (where, weights) = self.arch.gripper, self._gripper
+        x = inputs(weights, features, state)
+        choice = mlp(weights, x, hidden=len(arch.hidden), activation=self.arch.activation).argmax(-1)
+        if rng is not None:
+            other = rng.integers(len(where.table), size=choice.shape)
+            choice = np.where(rng.random(choice.shape) < arch.epsilon, other, choice)
+        return np.concatenate([own, where.table[choice]], axis=-1)[..., where.order]
+
+    def distribution(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and log standard deviation before tanh, each [.., A], for what the MLP reads [.., I]."""
+        out = mlp(self.weights, x, hidden=len(self.arch.hidden), activation=self.arch.activation)
+        mean, log_std = np.split(out, 2, axis=-1)
+        return mean, np.clip(log_std, self.arch.log_std_min, self.arch.log_std_max)
 
     def to_bytes(self) -> bytes:
         """The policy file's content."""
@@ -224,8 +258,13 @@ def policy_from_state(state: "AgentState", spec: EnvSpec, cfg: "AgentConfig", ve
         log_std_max=cfg.log_std_max,
         vision=arch_of(spec, cfg),
     )
-    eyes = state.vision.encoder if state.vision else {}
-    weights = {name: np.array(array, np.float32) for name, array in {**eyes, **state.actor}.items()}
+    arrays = {**(state.vision.encoder if state.vision else {}), **state.actor}
+    if state.gripper:
+        its = GripperArch(cfg.critic_hidden, cfg.critic_layer_norm, cfg.gripper_epsilon)
+        arch = msgspec.structs.replace(arch, gripper=its)
+        seen = state.vision.neck if state.vision else {}
+        arrays |= {f"{GRIPPER}{name}": array for name, array in {**seen, **state.gripper.params}.items()}
+    weights = {name: np.array(array, np.float32) for name, array in arrays.items()}
     return Policy(spec=spec, arch=arch, weights=weights, version=version)
 
 

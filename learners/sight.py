@@ -1,4 +1,4 @@
-"""How a policy sees, in numpy: frames through encoder and bottleneck, as in `agents/vision.py`."""
+"""A policy's networks in numpy: frames through encoders and bottleneck, and an MLP, as in `agents/`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +45,19 @@ class VisionArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return height, width, channels * self.frame_stack
 
     def shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every weight array."""
+        """Name and shape of every array of the encoders."""
+        encoder = self.make()
+        return {
+            f"encoder.{camera}.{name}": shape
+            for camera in sorted(spec.images)
+            for name, shape in encoder.shapes(self.frame_shape(spec, camera)).items()
+        }
+
+    def neck_shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every array of a bottleneck."""
         encoder, found = self.make(), {}
         for camera in sorted(spec.images):
-            shape = self.frame_shape(spec, camera)
-            found |= {f"encoder.{camera}.{name}": its for name, its in encoder.shapes(shape).items()}
-            found[f"bottleneck.{camera}.w"] = (encoder.size(shape), self.latent)
+            found[f"bottleneck.{camera}.w"] = (encoder.size(self.frame_shape(spec, camera)), self.latent)
             found |= {f"bottleneck.{camera}.{part}": (self.latent,) for part in ("b", "scale", "shift")}
         return found
 
@@ -59,17 +66,13 @@ class Sight:
     """The part of a policy's weights that sees."""
 
     def __init__(self, arch: VisionArch, spec: EnvSpec, weights: dict[str, np.ndarray]) -> None:
-        """Takes what is named `encoder.*` and `bottleneck.*` from the policy's weights."""
-        self.arch, self.spec, self.weights = arch, spec, weights
+        """Takes what is named `encoder.*` from the policy's weights."""
+        self.arch, self.spec = arch, spec
         self._encoder = arch.make()
-        self._own = {
-            camera: {n.removeprefix(front): a for n, a in weights.items() if n.startswith(front)}
-            for camera in spec.images
-            for front in [f"encoder.{camera}."]
-        }
+        self._own = {camera: under(f"encoder.{camera}.", weights) for camera in spec.images}
 
-    def see(self, images: dict[str, Any], lead: tuple[int, ...]) -> list[np.ndarray]:
-        """The bottlenecks' numbers, [*lead, latent] for each camera in order of their names.
+    def features(self, images: dict[str, Any], lead: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """The encoders' numbers, {camera: [*lead, F]}, in order of the cameras' names.
 
         Args:
             images: uint8 [*lead, H, W, C] by camera; with a frame stack of K > 1 [*lead, K, H, W, C].
@@ -79,7 +82,7 @@ class Sight:
             SpecError: a camera is missing, or its frames have another shape or type.
         """
         cameras = sorted(self.spec.images)
-        return [self._squeeze(camera, self._frames(images, camera, lead)) for camera in cameras]
+        return {camera: self._encode(camera, self._frames(images, camera, lead)) for camera in cameras}
 
     def _frames(self, images: dict[str, Any], camera: str, lead: tuple[int, ...]) -> np.ndarray:
         stack, shape = self.arch.frame_stack, self.spec.images[camera]
@@ -97,16 +100,49 @@ class Sight:
             )
         return frames
 
-    def _squeeze(self, camera: str, frames: np.ndarray) -> np.ndarray:
+    def _encode(self, camera: str, frames: np.ndarray) -> np.ndarray:
         height, width, channels = self.spec.images[camera]
         lead = frames.shape[: -3 - (self.arch.frame_stack > 1)]
         stacked = frames.reshape(-1, self.arch.frame_stack, height, width, channels)
         stacked = np.moveaxis(stacked, 1, 3).reshape(-1, *self.arch.frame_shape(self.spec, camera))
-        features = self._encoder.apply_numpy(self._own[camera], stacked)
-        w, b, scale, shift = (
-            self.weights[f"bottleneck.{camera}.{part}"] for part in ("w", "b", "scale", "shift")
-        )
-        return np.tanh(layer_norm(features @ w + b, scale, shift)).reshape(*lead, -1)
+        encoded: np.ndarray = self._encoder.apply_numpy(self._own[camera], stacked)
+        return encoded.reshape(*lead, -1)
+
+
+def inputs(weights: dict[str, np.ndarray], features: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+    """What an MLP reads: all features through the bottleneck in `weights`, then the state [.., S]."""
+    seen = []
+    for camera, its in features.items():
+        w, b, scale, shift = (weights[f"bottleneck.{camera}.{part}"] for part in ("w", "b", "scale", "shift"))
+        seen.append(np.tanh(layer_norm(its @ w + b, scale, shift)))
+    return np.concatenate([*seen, state], axis=-1) if seen else state
+
+
+def mlp(weights: dict[str, np.ndarray], x: np.ndarray, *, hidden: int, activation: str) -> np.ndarray:
+    """The last layer of a network of `hidden` hidden layers, [.., outputs], for inputs [.., I]."""
+    for i in range(hidden):
+        x = x @ weights[f"w{i}"] + weights[f"b{i}"]
+        if f"scale{i}" in weights:
+            x = layer_norm(x, weights[f"scale{i}"], weights[f"shift{i}"])
+        x = np.maximum(x, 0) if activation == "relu" else np.tanh(x)
+    return x @ weights["w_out"] + weights["b_out"]
+
+
+def mlp_shapes(sizes: tuple[int, ...], *, layer_norm: bool) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every array of an MLP whose layers have these sizes, the inputs' first."""
+    found: dict[str, tuple[int, ...]] = {}
+    for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        last = i == len(sizes) - 2
+        name = "_out" if last else str(i)
+        found |= {f"w{name}": (fan_in, fan_out), f"b{name}": (fan_out,)}
+        if layer_norm and not last:
+            found |= {f"scale{name}": (fan_out,), f"shift{name}": (fan_out,)}
+    return found
+
+
+def under(front: str, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose name begins with `front`, by the rest of it."""
+    return {name.removeprefix(front): array for name, array in weights.items() if name.startswith(front)}
 
 
 def layer_norm(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sandlot.learners.agents import bc, networks, optim, sac, vision
+from sandlot.learners.agents import bc, gripper, networks, optim, sac, vision
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import AgentState, Info, Transition
 from sandlot.learners.errors import StoreError
@@ -18,7 +18,9 @@ def init(spec: EnvSpec, cfg: AgentConfig, seed: int) -> AgentState:
     """A fresh agent for envs of this spec; the same seed gives the same weights."""
     key_actor, key_critic, key_run = jax.random.split(jax.random.key(seed), 3)
     size = vision.input_size(spec, cfg)
-    actor = networks.init_actor(key_actor, size, spec.action_size, cfg)
+    grip = gripper.init(jax.random.fold_in(key_critic, 2), spec, size, cfg)
+    own = spec.action_size if grip is None else len(grip.where.continuous)
+    actor = networks.init_actor(key_actor, size, own, cfg)
     actor |= vision.init_neck(jax.random.fold_in(key_actor, 1), spec, cfg)
     critic = {} if cfg.algo == "bc" else networks.init_critics(key_critic, size, spec.action_size, cfg)
     log_temp = jnp.log(jnp.float32(cfg.init_temperature))
@@ -33,6 +35,7 @@ def init(spec: EnvSpec, cfg: AgentConfig, seed: int) -> AgentState:
         rng=jax.random.key_data(key_run),
         step=jnp.zeros((), jnp.int32),
         vision=vision.init(jax.random.fold_in(key_critic, 1), spec, cfg),
+        gripper=grip,
     )
 
 

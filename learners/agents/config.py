@@ -62,6 +62,10 @@ class AgentConfig:
         latent: numbers per camera after the bottleneck.
         augment_px: frames are shifted at random by up to this many pixels; 0 leaves them as they are.
         frame_stack: how many frames in a row are seen at once; the first of an episode is repeated.
+        gripper: "continuous", or "dqn": a double DQN tells action entries named `gripper...` to close, stay
+            or open, and SAC decides the rest (rlpd and sac).
+        gripper_penalty: what switching a gripper costs in the DQN's reward.
+        gripper_epsilon: chance that an actor tells the grippers something random instead, each step.
     """
 
     algo: Algo = "rlpd"
@@ -110,6 +114,9 @@ class AgentConfig:
     latent: int = 50
     augment_px: int = 4
     frame_stack: int = 1
+    gripper: Literal["continuous", "dqn"] = "continuous"
+    gripper_penalty: float = 0.02
+    gripper_epsilon: float = 0.02
 
     def __post_init__(self) -> None:
         """Raises ConfigError naming the field, its value, the rule and what to write instead."""
@@ -144,6 +151,13 @@ class AgentConfig:
         _need(self, "cql_alpha", 0 <= self.cql_alpha < math.inf, "must be finite and at least 0")
         _need(self, "init_temperature", 0 < self.init_temperature < math.inf, "must be finite and above 0")
         _need(self, "entropy_per_action", math.isfinite(self.entropy_per_action), "must be finite")
+        _need(self, "gripper_penalty", 0 <= self.gripper_penalty < math.inf, "must be finite and at least 0")
+        _need(self, "gripper_epsilon", 0 <= self.gripper_epsilon <= 1, "must lie in [0, 1]")
+        good = self.gripper == "continuous" or (self.algo in ("rlpd", "sac") and self.n_step == 1)
+        rule = (
+            f"needs algo rlpd or sac with n_step 1, this is {self.algo} with {self.n_step}; use 'continuous'"
+        )
+        _need(self, "gripper", good, rule)
         rule = f"must not exceed n_critics ({self.n_critics}); draw fewer or train more critics"
         _need(self, "n_min", self.n_min <= self.n_critics, rule)
         rule = f"must be finite and below log_std_max ({self.log_std_max})"
@@ -154,6 +168,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "algo": get_args(Algo),
     "activation": ("relu", "tanh"),
     "actor_reduce": ("mean", "min"),
+    "gripper": ("continuous", "dqn"),
     "bc_loss": ("nll", "mse"),
 }
 

@@ -1,6 +1,6 @@
 """The losses of SAC and RLPD, each a pure function of weights and one minibatch [B, ..]."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -45,6 +45,7 @@ def actor_loss(
     critics: Sequence[Params],
     neck: Params,
     obs: dict[str, Any],
+    complete: Callable[[jax.Array], jax.Array] = lambda action: action,
     noise: jax.Array,
     temp: jax.Array,
     cfg: AgentConfig,
@@ -52,10 +53,10 @@ def actor_loss(
     """Mean of temp * log pi - Q, and the policy's entropy estimate on this batch.
 
     `critics` is the ensemble in one or several parts, which XLA works on side by side; `neck` is their
-    bottleneck, empty without cameras.
+    bottleneck, empty without cameras. `complete` adds to an action what the policy itself does not decide.
     """
     action, logp = networks.squash(*networks.actor_output(actor, networks.inputs(actor, obs), cfg), noise)
-    state = networks.inputs(neck, obs)
+    state, action = networks.inputs(neck, obs), complete(action)
     q = jnp.concatenate([networks.q_values(part, state, action, cfg) for part in critics])
     worth = q.mean(axis=0) if cfg.actor_reduce == "mean" else q.min(axis=0)
     return (temp * logp - worth).mean(), -logp.mean()

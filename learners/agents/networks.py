@@ -81,6 +81,11 @@ def inputs(params: Params, obs: dict[str, Any]) -> jax.Array:
     return jnp.concatenate([*seen, obs["state"]], axis=-1)
 
 
+def own_size(actor: Params) -> int:
+    """How many numbers of an action the policy itself decides."""
+    return actor["b_out"].shape[-1] // 2
+
+
 def hidden_count(params: Params) -> int:
     """How many hidden layers a dict of weights holds."""
     return sum(name[0] == "w" for name in params) - 1
@@ -111,15 +116,19 @@ def actor_output(
         cfg: activation and limits of the log standard deviation.
         keep: dropout masks of the hidden layers, already divided by the chance to keep; None for no dropout.
     """
-    x = state
+    mean, log_std = jnp.split(mlp(params, state, cfg, keep), 2, axis=-1)
+    return mean, jnp.clip(log_std, cfg.log_std_min, cfg.log_std_max)
+
+
+def mlp(params: Params, x: jax.Array, cfg: AgentConfig, keep: list[jax.Array] | None = None) -> jax.Array:
+    """One network's last layer, [.., outputs], for inputs [.., I]; `keep` as in `actor_output`."""
     for i in range(hidden_count(params)):
         x = x @ params[f"w{i}"] + params[f"b{i}"]
         if f"scale{i}" in params:
             x = normalise(x, params[f"scale{i}"], params[f"shift{i}"])
         x = activate(x, cfg.activation)
         x = x if keep is None else x * keep[i]
-    mean, log_std = jnp.split(x @ params["w_out"] + params["b_out"], 2, axis=-1)
-    return mean, jnp.clip(log_std, cfg.log_std_min, cfg.log_std_max)
+    return x @ params["w_out"] + params["b_out"]
 
 
 def squash(mean: jax.Array, log_std: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:

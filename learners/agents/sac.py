@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sandlot.learners.agents import calql, ensemble, losses, networks, optim, vision
+from sandlot.learners.agents import calql, ensemble, gripper, losses, networks, optim, vision
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import Adam, AgentState, Info, Params, Transition
 
@@ -107,13 +107,17 @@ def step_critics(carry: Carry, sample: Sample, cfg: AgentConfig, *, offline: boo
     values, grads, d_seen = _critic_grads(groups, sample, target, cfg)
     if offline:
         values, grads, d_seen = _with_penalty(carry, sample, key_penalty, cfg, (values, grads, d_seen))
+    grip_loss, grip_grads, d_seen = _gripper_grads(state, sample, d_seen, cfg)
     sight = [sample.back(d_seen)] if sample.back else []
-    ok = functools.reduce(jnp.logical_and, [optim.usable(g) for g in [*grads, *sight]])
+    ok = functools.reduce(jnp.logical_and, [optim.usable(g) for g in [*grads, *grip_grads, *sight]])
     steps = state.critic_opt.steps + ok.astype(jnp.int32)
     size, root = optim.rates(jnp.maximum(steps, 1), cfg.critic_lr, cfg.lr_warmup_steps)
     moved = tuple(_move(g, d, cfg, size=size, root=root, ok=ok) for g, d in zip(groups, grads, strict=True))
     if state.vision is not None:
         state = state._replace(vision=vision.move(state.vision, sight[0], cfg, size=size, root=root, ok=ok))
+    if state.gripper is not None:
+        moved_grip = gripper.move(state.gripper, grip_grads[0], cfg, size=size, root=root, ok=ok)
+        state = state._replace(gripper=moved_grip)
     state = state._replace(critic_opt=Adam(steps, {}, {}), step=state.step + 1)
     info = {
         "critic_loss": values[0],
@@ -121,7 +125,7 @@ def step_critics(carry: Carry, sample: Sample, cfg: AgentConfig, *, offline: boo
         "target_mean": target.mean(),
         "skipped": (~ok).astype(jnp.int32),
     }
-    return Carry(state, moved), info
+    return Carry(state, moved), info | grip_loss
 
 
 def _critic_grads(
@@ -132,6 +136,21 @@ def _critic_grads(
     values = [sum((value[i] for value, _, _ in results), jnp.zeros(())) for i in (0, 1)]
     d_pair = functools.reduce(jnp.add, [dx for _, _, dx in results])
     return values, [grad for _, grad, _ in results], d_pair[:, : -sample.batch.action.shape[-1]]
+
+
+def _gripper_grads(
+    state: AgentState, sample: Sample, d_seen: jax.Array, cfg: AgentConfig
+) -> tuple[Info, list[Params], jax.Array]:
+    """Loss and gradients of the gripper's DQN, if there is one, and `d_seen` with its share."""
+    if state.gripper is None:
+        return {}, [], d_seen
+    online, behind = (state.vision.neck, state.vision.target) if state.vision else ({}, {})
+    next_obs = sample.batch.next_obs
+    there = (networks.inputs(neck, next_obs) for neck in (online, behind))
+    goal = gripper.target(state.gripper, sample.batch, *there, cfg)
+    seen = sample.pair[:, : -sample.batch.action.shape[-1]]
+    loss, grads, more = gripper.loss_and_grads(state.gripper, sample.batch, seen, goal, cfg)
+    return {"gripper_loss": loss}, [grads], d_seen + more
 
 
 def _with_penalty(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, plain: tuple) -> tuple:
@@ -157,6 +176,8 @@ def _target(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, *, o
         action, logp = (
             sample.ready if sample.ready is not None else next_action(state.actor, batch, sample.key, cfg)
         )
+        online = networks.inputs(state.vision.neck if state.vision else {}, batch.next_obs)
+        action = gripper.whole(state.gripper, action, gripper.greedy(state.gripper, online, cfg))
         next_q = networks.q_values(drawn, seen, action, cfg)
     return losses.td_target(batch, next_q, logp, jnp.exp(state.log_temp), cfg)
 
@@ -175,15 +196,23 @@ def step_actor(
     """One gradient step of the policy and one of the temperature; each is skipped alone when not finite."""
     temp = jnp.exp(state.log_temp)
     noise_key, next_key = jax.random.split(key)
-    noise = jax.random.normal(noise_key, batch.action.shape)
+    noise = jax.random.normal(noise_key, (len(batch.action), networks.own_size(state.actor)))
     neck = state.vision.neck if state.vision else {}
+    told = gripper.greedy(state.gripper, networks.inputs(neck, batch.obs), cfg)
     loss_of = functools.partial(
-        losses.actor_loss, critics=critics, neck=neck, obs=batch.obs, noise=noise, temp=temp, cfg=cfg
+        losses.actor_loss,
+        critics=critics,
+        neck=neck,
+        obs=batch.obs,
+        complete=lambda action: gripper.whole(state.gripper, action, told),
+        noise=noise,
+        temp=temp,
+        cfg=cfg,
     )
     (loss, entropy), grads = jax.value_and_grad(loss_of, has_aux=True)(state.actor)
     if cfg.temperature_on_next_obs:
         entropy = -next_action(state.actor, batch, next_key, cfg)[1].mean()
-    goal = cfg.entropy_per_action * batch.action.shape[-1]
+    goal = cfg.entropy_per_action * networks.own_size(state.actor)
     temp_loss, temp_grad = jax.value_and_grad(losses.temperature_loss)(state.log_temp, entropy, goal)
     state, skipped = _move_actor(state, grads, temp_grad, cfg)
     return state, {"actor_loss": loss, "entropy": entropy, "temp_loss": temp_loss, "skipped": skipped}
@@ -193,7 +222,7 @@ def next_action(
     actor: Params, batch: Transition, key: jax.Array, cfg: AgentConfig
 ) -> tuple[jax.Array, jax.Array]:
     """The policy's actions [B, A] at next_obs and their log densities [B]."""
-    noise = jax.random.normal(key, batch.action.shape)
+    noise = jax.random.normal(key, (len(batch.action), networks.own_size(actor)))
     return networks.squash(*networks.actor_output(actor, networks.inputs(actor, batch.next_obs), cfg), noise)
 
 

@@ -4,6 +4,10 @@ from typing import Any, NamedTuple
 
 import jax
 
+from sandlot.learners.grip import Grips
+
+jax.tree_util.register_static(Grips)
+
 Array = Any
 """A JAX array inside the maths; callers may pass numpy arrays, which replay gives."""
 Params = dict[str, Any]
@@ -43,6 +47,16 @@ class Vision(NamedTuple):
     nu: Params
 
 
+class Gripper(NamedTuple):
+    """A double DQN over joint choices of the grippers; see `gripper.py`. It steps when the critics do."""
+
+    params: Params
+    target: Params
+    mu: Params
+    nu: Params
+    where: Grips  # static: part of the tree's structure
+
+
 class AgentState(NamedTuple):
     """Everything an agent knows; never changed in place. Agents without critics hold empty dicts there."""
 
@@ -56,6 +70,7 @@ class AgentState(NamedTuple):
     rng: Array  # uint32 [2], threefry key
     step: Array  # int32 [], gradient steps taken or skipped so far
     vision: Vision | None = None  # None when no camera is observed
+    gripper: Gripper | None = None  # None when the gripper is continuous
 
 
 Info = dict[str, jax.Array]

@@ -42,7 +42,7 @@ def test_inputs_are_bottlenecks_by_camera_name_and_then_the_state():
 
 
 def test_sizes_of_every_weight():
-    cfg = pixels()
+    cfg = pixels(n_critics=3)
     state = agents.init(SPEC, cfg, 0)  # 8x8 px: four patches of 4 features each
     assert {name: a.shape for name, a in state.vision.encoder.items()} == {
         f"encoder.{camera}.{name}": shape
