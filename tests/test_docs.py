@@ -278,7 +278,9 @@ def test_the_site_builds_without_a_broken_link(tmp_path: pathlib.Path) -> None:
     assert listed == {p.name for p in (ROOT / "docs").glob("*.md")}, "every page has its place in the nav"
 
 
-@pytest.mark.parametrize("task", ["arm_reach", "arm_pick", "arm_insert"])
+@pytest.mark.parametrize(
+    "task", ["arm_reach", "arm_pick", "arm_insert", "arm_pcb", "arm_cable", "arm_relocate"]
+)
 def test_task_tables_hold_every_entry(task: str) -> None:
     env = envs.make(task)
     spec = envs.env_spec(env)

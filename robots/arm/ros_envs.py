@@ -42,10 +42,9 @@ def make(
             "--robot ros needs rclpy, which is not installed: pip install 'sandlot[ros]' or source your ROS 2"
         )
     practised = TASKS[task](privileged=not cameras)
-    objects = tuple(practised.scene(np.random.default_rng(0)).objects)
     robot = RosArm(
         practised.limits,
-        objects,
+        practised.tracked(),
         known=UNTRACKED.get(task, ()),
         cameras=cameras,
         image_px=image_px,

@@ -9,6 +9,8 @@ from sandlot.learners.schema import Entry
 from sandlot.robots import rotation
 from sandlot.robots.arm.observation import Group, observe
 from sandlot.robots.arm.spec import ArmLimits, ArmReading, ArmScene
+from sandlot.robots.resets.arm import GoHome, LiftOut, PutBack, Retreat
+from sandlot.robots.resets.machine import Controller
 
 
 class ArmTask(abc.ABC):
@@ -22,6 +24,10 @@ class ArmTask(abc.ABC):
     limits: ArmLimits
     reverse: str = ""
     """The task that brings things back to where this one begins, when there is one."""
+    seen: tuple[str, ...] = ()
+    """Tracked objects that no scene places, because they are part of something."""
+    movable: tuple[str, ...] = ()
+    """Objects that the arm can pick up and put where a trial wants them."""
 
     def __init__(self, privileged: bool = True) -> None:
         self._privileged = privileged
@@ -43,9 +49,21 @@ class ArmTask(abc.ABC):
     def success(self, reading: ArmReading) -> bool:
         """Whether the task is done."""
 
+    def tracked(self) -> tuple[str, ...]:
+        """Names of all objects in a reading."""
+        return (*self.scene(np.random.default_rng(0)).objects, *self.seen)
+
     def reversed(self) -> "ArmTask":
         """The task called `reverse`, with this one's settings; both share a world."""
         raise ConfigError(f"task '{self.name}' has no reverse task")
+
+    @property
+    def resets(self) -> tuple[Controller[ArmReading, ArmScene], ...]:
+        """The hand out of corners and free, objects where they belong, and home."""
+        if not self.movable:
+            return (GoHome(self.limits),)
+        back = (PutBack(self.limits, thing) for thing in self.movable)
+        return (LiftOut(self.limits), Retreat(self.limits), *back, GoHome(self.limits))
 
     def stuck(self, reading: ArmReading) -> bool:
         """Whether something has to be put right before this trial or the next can go on."""

@@ -139,8 +139,7 @@ class _Observations:
 
     def __init__(self, task: ArmTask, cameras: dict[str, Camera]) -> None:
         self._task, self._cameras = task, cameras
-        objects = task.scene(np.random.default_rng(0)).objects
-        self.topics = [t.name for t in topics.observed(tuple(objects), tuple(cameras))]
+        self.topics = [t.name for t in topics.observed(task.tracked(), tuple(cameras))]
         self._decode = decoder()
         self._kept: dict[str, dict[int, Message]] = {name: {} for name in self.topics}
         self._order: deque[tuple[int, str, int]] = deque()
