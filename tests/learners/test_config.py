@@ -34,6 +34,24 @@ def test_a_number_that_cannot_be_names_flag_value_and_rule(change, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image_px": 8, "cameras": ("side",)}, r"--image-px is 8: it must lie in \[16, 1024\], or be 0"),
+        ({"image_px": 64}, "--image-px is about cameras; name them"),
+        ({"encoder": "e.safetensors"}, "--encoder is about cameras"),
+    ],
+)
+def test_settings_of_an_env_that_cannot_be(change, words):
+    with pytest.raises(ConfigError, match=words):
+        EnvConfig(**change)
+
+
+def test_an_image_size_reaches_the_env_only_when_given():
+    assert EnvConfig(cameras=("side",), image_px=64).kwargs() == {"cameras": ("side",), "image_px": 64}
+    assert "image_px" not in EnvConfig(cameras=("side",)).kwargs()
+
+
 def test_in_real_time_nobody_waits_so_any_lead_will_do():
     assert TrainConfig(task="t", pace="realtime", max_lead_steps=1).max_lead_steps == 1
 
