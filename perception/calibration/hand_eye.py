@@ -164,7 +164,11 @@ def _closed_form(data: _Data) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     for name, method in METHODS.items():
         try:
             turn, position = cv2.calibrateHandEye(
-                moving[:, :3, :3], moving[:, :3, 3], seen[:, :3, :3], seen[:, :3, 3], method=method
+                list(moving[:, :3, :3]),
+                list(moving[:, :3, 3]),
+                list(seen[:, :3, :3]),
+                list(seen[:, :3, 3]),
+                method=method,
             )
         except cv2.error:  # a singular system of one method: the others remain
             continue

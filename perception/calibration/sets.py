@@ -23,7 +23,7 @@ class PictureSet(NamedTuple):
     """Corners by the name of each picture that shows the board, how many there are, their size, the first."""
 
     corners: dict[str, Corners]
-    count: int
+    total: int
     size_px: tuple[int, int]
     first: np.ndarray
 

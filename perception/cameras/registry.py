@@ -133,7 +133,7 @@ def _value(name: str, field: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, KINDS[kind]):
         words = {"str": "text", "int": "a whole number", "float": "a number"}[kind]
         raise ConfigError(f"camera '{name}': {field} is {value!r}: it must be {words}")
-    return float(value) if kind == "float" else value
+    return float(value) if kind == "float" and isinstance(value, int | float) else value
 
 
 def _head(file: pathlib.Path) -> str:

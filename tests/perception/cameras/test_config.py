@@ -1,12 +1,13 @@
 """The camera file: what it may hold, what is refused in one line, and what writing it keeps."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
 import pytest
 
 from sandlot.learners.errors import ConfigError
-from sandlot.perception.cameras import CameraConfig, Crop, fit, load, save, view
+from sandlot.perception.cameras import CameraConfig, Crop, fit, load, save, sources, view
 from sandlot.perception.cameras.frame import Stamped
 from sandlot.perception.cameras.opencv import true_stamp
 
@@ -104,3 +105,19 @@ def test_settings_are_asked_for_in_the_order_and_units_of_v4l2():
     assert (cv2.CAP_PROP_AUTO_EXPOSURE, 1) in asked and (cv2.CAP_PROP_EXPOSURE, 80) in asked
     assert (cv2.CAP_PROP_AUTO_WB, 1) in asked
     assert not any(prop == cv2.CAP_PROP_GAIN for prop, _ in asked)
+
+
+def test_the_documentation_lists_every_setting_with_its_default_and_every_source():
+    page = (ROOT / "docs" / "cameras.md").read_text()
+    for field in dataclasses.fields(CameraConfig):
+        if field.name == "name":
+            continue
+        default = "required" if field.default is dataclasses.MISSING else field.default
+        if field.name == "calibration":
+            default = {}
+        elif isinstance(default, tuple):
+            default = list(default)
+        shown = '""' if default == "" else default
+        assert f"| `{field.name}` | {shown} |" in page, f"docs/cameras.md must say {field.name} {shown}"
+    for source in sources.names():
+        assert f"| `{source}` |" in page, f"docs/cameras.md must explain {source}"
