@@ -132,8 +132,8 @@ class IntrinsicsFlags(Common):
         worst = max(result.errors_px, key=lambda name: result.errors_px[name])
         errors = {name: round(error, 3) for name, error in result.errors_px.items()}
         return {**kept, "pictures": found.total, "tilt_deg": result.tilt_deg,
-                "worst": worst, "worst_px": result.errors_px[worst], "coverage_picture": str(picture), "written_to": self.file,
-                **({"errors_px": errors} if self.json else {})}  # fmt: skip
+                "worst": worst, "worst_px": result.errors_px[worst], "coverage_picture": str(picture),
+                "written_to": self.file, **({"errors_px": errors} if self.json else {})}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
