@@ -51,8 +51,8 @@ class ViceConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.smooth < 0.5 or self.most <= 0.0 or self.lr <= 0.0:
             raise ConfigError(
-                f"smooth={self.smooth}, most={self.most}, lr={self.lr}: smooth is in [0, 0.5), the others are "
-                "above 0"
+                f"smooth={self.smooth}, most={self.most}, lr={self.lr}: smooth is in [0, 0.5), the others "
+                "are above 0"
             )
 
 
