@@ -20,12 +20,24 @@ from rich.table import Table
 from bench import (
     arm_stops,
     faults_gate,
+    faults_reset,
+    faults_reward,
     faults_sensor,
     faults_storage,
     faults_system,
     faults_transport,
 )
 
+MODULES = (
+    faults_transport,
+    faults_storage,
+    faults_system,
+    faults_gate,
+    arm_stops,
+    faults_sensor,
+    faults_reset,
+    faults_reward,
+)
 OUTPUT = pathlib.Path(__file__).with_name("faults.json")
 COLUMNS = ("fault", "injections", "violations", "p50", "p99", "max", "unit")
 
@@ -34,7 +46,7 @@ def injectors() -> dict[str, Callable[..., dict[str, Any]]]:
     """Every `fault_*` function by name, in the order of its number."""
     found = {
         name: function
-        for module in (faults_transport, faults_storage, faults_system, faults_gate, arm_stops, faults_sensor)
+        for module in MODULES
         for name, function in vars(module).items()
         if name.startswith("fault_") and callable(function)
     }

@@ -1,18 +1,35 @@
 """`RobotEnv`: Robot x Task as a plain `gymnasium.Env`."""
 
+import dataclasses
 from typing import Any, Generic, TypeVar
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from sandlot.learners.real_time import RealTime
+from sandlot.learners.errors import NotReadyError, SandlotError
+from sandlot.learners.real_time import RealTime, ResetNote
 from sandlot.learners.schema import EnvSpec
-from sandlot.robots.protocol import Robot, Task
+from sandlot.robots.errors import ResetFailedError, RobotStoppedError
+from sandlot.robots.protocol import Robot, Stoppable, Task
+from sandlot.robots.resets.plan import restore
 
 Obs = dict[str, Any]
 Reading = TypeVar("Reading")
 Scene = TypeVar("Scene")
+
+
+@dataclasses.dataclass
+class Standing:
+    """How a robot and its objects stand, for all envs round it.
+
+    Attributes:
+        placed: whether a trial was set up since they were in an unknown state.
+        call: why a person was called who has not come yet; empty when none was.
+    """
+
+    placed: bool = False
+    call: str = ""
 
 
 class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
@@ -23,14 +40,25 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
     episode, and 0 before; reaching `max_episode_steps` truncates. `info` holds `success` and, after a step,
     `action`: what was executed (clipped; all zeros, "hold", in place of one that is not finite). `real_time`
     is the robot when it moves by itself, None in simulation.
+
+    How a trial begins is for `reset`'s options to say: without any, the robot does as it can (in simulation
+    things are put where the scene wants them); `continue`: where everything stands; `scripted`: the task's
+    reset controllers bring it there; `call`: a person does, with this reason. Whatever a reset controller did
+    is in `info["resets"]`. When one gives up the robot stops, ResetFailedError is raised, and a person is
+    waited for; in simulation the next reset stands for them, and puts things where the scene wants them.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(
-        self, robot: Robot[Reading, Scene], task: Task[Reading, Scene], render_mode: str | None = None
+        self,
+        robot: Robot[Reading, Scene],
+        task: Task[Reading, Scene],
+        render_mode: str | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self.robot = robot
+        self._standing = standing or Standing()
         self.real_time = robot if isinstance(robot, RealTime) else None
         self.task = task
         self.render_mode = render_mode
@@ -57,20 +85,80 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         """Starts an episode; the same seed gives the same episode bit for bit."""
         super().reset(seed=seed)
         self._steps = 0
-        self.robot.reset(self.task.scene(self.np_random), self.np_random)
+        asked = options or {}
+        if asked.get("call") and not self._standing.call:
+            self._call(str(asked["call"]))
+        resets = self._set_up(self.task.scene(self.np_random), asked)
         self._reading = self.robot.observe()
-        return self._obs(), {"success": self.task.success(self._reading)}
+        return self._obs(), {
+            **self._judged(),
+            "resets": resets,
+            **({"called": 1.0} if asked.get("call") else {}),
+        }
+
+    def _set_up(self, scene: Scene, asked: dict[str, Any]) -> list[ResetNote]:
+        """Brings things to where a trial begins; returns what reset controllers did."""
+        standing, notes = self._standing, list[ResetNote]()
+        as_is = bool(asked.get("continue") or asked.get("scripted"))
+        try:
+            if standing.call and self.real_time is not None:
+                self.robot.settle()  # raises until a person has armed the robot
+                standing.call = ""
+            if as_is and standing.placed and not standing.call:
+                self.robot.settle()
+                if asked.get("scripted"):
+                    moves = self.real_time is not None
+                    notes = restore(self.robot, self.task.resets, scene, real_time=moves)
+            else:
+                self.robot.reset(scene, self.np_random)
+        except ResetFailedError as error:
+            standing.call = str(error)
+            self._stop()
+            raise
+        standing.placed, standing.call = True, ""
+        return notes
+
+    def _call(self, why: str) -> None:
+        """Calls a person: a robot is stopped, and RobotStoppedError raised; in simulation one is there."""
+        self._standing.call = why
+        if self.real_time is not None:
+            self._stop()
+            raise RobotStoppedError(f"{why}: a person is called; see to it, then let the robot move again")
+
+    def _stop(self) -> None:
+        if isinstance(self.robot, Stoppable):
+            self.robot.stop()
+
+    @property
+    def reverse_task(self) -> str:
+        """The name of the task that undoes this one; empty when there is none."""
+        return self.task.reverse
+
+    def reversed(self) -> "RobotEnv[Reading, Scene]":
+        """An env of that task, on the same robot among the same objects."""
+        return RobotEnv(self.robot, self.task.reversed(), self.render_mode, self._standing)
 
     def step(self, action: np.ndarray) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         """Executes one action for one control period."""
-        done = self.robot.act(action)
+        try:
+            done = self.robot.act(action)
+        except NotReadyError:
+            raise
+        except SandlotError:
+            self._standing.placed = False  # nothing can be said of where things are
+            raise
         self._steps += 1
         self._reading = self.robot.observe()
-        success = self.task.success(self._reading)
+        judged = self._judged()
+        success = judged["success"]
         truncated = not success and self._steps >= self.task.max_steps
         if self.real_time is not None and (success or truncated):
             self.real_time.pause()
-        return self._obs(), float(success), success, truncated, {"success": success, "action": done}
+        return self._obs(), float(success), success, truncated, {**judged, "action": done}
+
+    def _judged(self) -> dict[str, bool]:
+        """What the task says of how things are."""
+        return {"success": self.task.success(self._reading), "stuck": self.task.stuck(self._reading)}
 
     def expert_action(self, noise: float = 0.0) -> np.ndarray:
         """The scripted expert's action here, float32 [A], plus Gaussian noise of this standard deviation."""

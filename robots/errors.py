@@ -1,6 +1,7 @@
 """What can go wrong with a robot, its device or its sensors."""
 
 from sandlot.learners.errors import NotReadyError, SandlotError
+from sandlot.learners.real_time import ResetNote
 
 
 class DeviceError(SandlotError, OSError):
@@ -18,7 +19,13 @@ class RobotStoppedError(NotReadyError):
 
 
 class ResetFailedError(RobotStoppedError):
-    """No reset controller could put things in order: the robot holds, and a person is called."""
+    """A reset controller gave up: the robot holds, and a person is called.
+
+    Attributes:
+        resets: what the controllers did before.
+    """
+
+    resets: tuple[ResetNote, ...] = ()
 
 
 class RedoError(NotReadyError):

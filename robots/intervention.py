@@ -113,6 +113,10 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
             return obs, float(reward), False, True, {**info, "next": True}
         return obs, float(reward), terminated, truncated, info
 
+    def reversed(self) -> "Intervention":
+        """The reverse task's env, in the same person's hands."""
+        return Intervention(self.env.get_wrapper_attr("reversed")(), self._intent, self._clock)
+
     def wait_for_person(self) -> bool:
         """True once the person takes the robot anew, False once they quit; other presses are void."""
         let_go = not self.drives

@@ -5,7 +5,8 @@ set up for one episode (where objects lie, where the tool starts). A task turns 
 and judges them.
 """
 
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -30,6 +31,10 @@ class Robot(Protocol[Reading_co, Scene_contra]):
         """Brings robot and scene to the start of an episode; all chance comes from `rng`."""
         ...
 
+    def settle(self) -> None:
+        """Takes robot and objects as they are, once the robot may be commanded: a trial begins here."""
+        ...
+
     def observe(self) -> Reading_co:
         """The newest reading; does not wait."""
         ...
@@ -51,11 +56,35 @@ class Robot(Protocol[Reading_co, Scene_contra]):
         ...
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """A robot behind a gate."""
+
+    def stop(self) -> None:
+        """Has the gate stop the robot: it moves again when a person has armed it."""
+        ...
+
+
 class Task(Protocol[Reading_contra, Scene_co]):
     """What is observed, what counts as success, how a trial is reset; the same class on every robot."""
 
     name: str
     max_steps: int
+    reverse: str
+    """The task that brings things back to where this one begins; empty when there is none."""
+
+    @property
+    def resets(self) -> Sequence[Any]:
+        """Reset controllers (`resets.Controller`), in order of precedence; they bring things to a scene."""
+        ...
+
+    def reversed(self) -> "Task[Reading_contra, Scene_co]":
+        """The task called `reverse`, with this one's settings."""
+        ...
+
+    def stuck(self, reading: Reading_contra) -> bool:
+        """Whether something has to be put right before this trial or the next can go on."""
+        ...
 
     def state_entries(self) -> tuple[Entry, ...]:
         """The named entries of `observe`, in order."""

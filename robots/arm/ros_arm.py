@@ -15,7 +15,6 @@ from sandlot.learners.real_time import StepNote
 from sandlot.robots import step_message
 from sandlot.robots.arm import readings, topics
 from sandlot.robots.arm.command import advance, executed
-from sandlot.robots.arm.homing import homeward
 from sandlot.robots.arm.readings import Freshness
 from sandlot.robots.arm.spec import MAX_WIDTH_M, ArmLimits, ArmReading, ArmScene, Command, Pose
 from sandlot.robots.errors import RobotStoppedError, SensorError
@@ -23,6 +22,8 @@ from sandlot.robots.gate import Mode
 from sandlot.robots.gate_fault import gate_fault
 from sandlot.robots.observer import Ages, Sample
 from sandlot.robots.protocol import Camera
+from sandlot.robots.resets.arm import GoHome
+from sandlot.robots.resets.plan import restore
 from sandlot.robots.rhythm import Rhythm
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ FOUND_S, READY_S = 5.0, 0.5
 """How long a reset waits for sources and gate: when the graph is new, and later."""
 HELD_S = 0.3
 OLD_S = 0.25
-HOMING_STEPS = 100
+STOPPED_S = 1.0
 PLACED_S, PLACE_EVERY_S, PLACED_WITHIN_M = 3.0, 0.3, 0.005
 POLL_S = 0.005
 
@@ -110,20 +111,11 @@ class RosArm:
         """Brings the arm to the scene's start, through the gate, and the objects to where it says."""
         self._known = {name: scene.objects[name] for name in self._known}
         self.settle()
-        for _ in range(HOMING_STEPS):
-            action = homeward(self.observe(), scene, self._limits)
-            if action is None:
-                break
-            self.act(action)
-        else:
-            self.pause()
-            raise SandlotError(
-                f"the arm did not reach the start of a trial in {HOMING_STEPS / CONTROL_HZ:g} s: it is at "
-                f"{_rounded(self.observe().tool)} m and should be at {_rounded(scene.tool)} m; is it blocked?"
-            )
+        restore(self, (GoHome(self._limits),), scene, real_time=True)
         self.pause()
         for name in self._tracked:
-            self._bring(name, scene.objects[name])
+            if name in scene.objects:
+                self._bring(name, scene.objects[name])
         self._until_ready(READY_S)
         self._rebase(scene.gripper_open)
 
@@ -134,6 +126,13 @@ class RosArm:
         self._until_ready(FOUND_S if new else READY_S)
         self._look()
         self._rebase(self.observe().width_m > MAX_WIDTH_M / 2)
+
+    def stop(self) -> None:
+        """Holds the arm and has the gate stop it: it moves again when a person has armed it."""
+        self.pause()
+        self.link.stop()
+        if not self._wait(lambda: self._mode() not in (Mode.ARMED, Mode.ACTIVE), STOPPED_S):
+            log.error("event=not_stopped gate=%s", self._mode())
 
     def act(self, action: np.ndarray) -> np.ndarray:
         """Publishes the action's command and returns at the end of its control period, as executed."""

@@ -14,6 +14,7 @@ ros_env.prepare()
 import rclpy  # noqa: E402  after its environment
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.signals import SignalHandlerOptions  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
 
 from sandlot.learners.errors import BusyError  # noqa: E402
 from sandlot.robots import ros_node  # noqa: E402
@@ -81,6 +82,7 @@ class ArmLink:
         for topic in observed:
             ros_node.subscription(self._node, topic, self._taker(topic.name))
         ros_node.subscription(self._node, GATE_STATE, self._on_gate)
+        self._stop = self._node.create_client(Trigger, "gate/stop")
         if teleop:
             ros_node.subscription(self._node, JOY, self._on_joy)
         self._executor = SingleThreadedExecutor()
@@ -102,6 +104,10 @@ class ArmLink:
         """Says that no command will come for a while."""
         out = self._out[topics.ACTION_PAUSE.name]
         out.publish(out.msg_type())
+
+    def stop(self) -> None:
+        """Asks the gate to stop the robot; does not wait for it."""
+        self._stop.call_async(Trigger.Request())
 
     def can_place(self, name: str) -> bool:
         """Whether somebody puts this object where it is wanted: a simulated device."""

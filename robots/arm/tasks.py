@@ -75,6 +75,7 @@ class ArmPick(ArmTask):
     """Lift a 4 cm cube, lying anywhere in 25 x 25 cm, by 10 cm while it is held."""
 
     name = "arm_pick"
+    movable = ("cube",)
     max_steps = 50
     centre_m = (0.5, 0.0)
     half_side_m = 0.125
