@@ -22,6 +22,8 @@ class EnvConfig:
     Attributes:
         cameras: cameras to observe with, e.g. `wrist side`; none means state only.
         image_px: width and height of their frames; 0 means the task's default of 128.
+        camera_file: the file with the crops of simulated cameras (see `sandlot cameras`); a real camera is
+            cropped where it is published.
         randomize: draw dynamics, latency, sensor noise and look anew at every reset.
         mjcf: an MJCF file of another arm instead of the built-in one.
         robot: `sim`: in this process; `ros`: the one whose nodes run, as `sandlot up ROBOT` starts them.
@@ -34,6 +36,7 @@ class EnvConfig:
 
     cameras: tuple[str, ...] = ()
     image_px: int = 0
+    camera_file: str = ""
     randomize: bool = False
     mjcf: str = ""
     robot: Robot = "sim"
@@ -42,16 +45,17 @@ class EnvConfig:
     encoder: str = ""
 
     def __post_init__(self) -> None:
-        if self.robot == "ros" and (self.randomize or self.mjcf):
-            given = "--randomize" if self.randomize else "--mjcf"
-            raise ConfigError(f"{given} is for simulated robots; leave it out with --robot ros")
+        for name in ("randomize", "mjcf", "camera_file"):
+            if self.robot == "ros" and getattr(self, name):
+                flag = name.replace("_", "-")
+                raise ConfigError(f"--{flag} is for simulated robots; leave it out with --robot ros")
         if self.teleop and self.robot != "ros":
             raise ConfigError(f"--teleop needs --robot ros; this is --robot {self.robot}")
         if self.image_px and not IMAGE_PX[0] <= self.image_px <= IMAGE_PX[1]:
             raise ConfigError(
                 f"--image-px is {self.image_px}: it must lie in {list(IMAGE_PX)}, or be 0, the task's default"
             )
-        for name in ("image_px", "classifier", "encoder"):
+        for name in ("image_px", "camera_file", "classifier", "encoder"):
             if getattr(self, name) and not self.cameras:
                 flag = name.replace("_", "-")
                 raise ConfigError(f"--{flag} is about cameras; name them, e.g. --cameras wrist side")

@@ -44,6 +44,7 @@ def make(
     *,
     cameras: Sequence[str] = (),
     image_px: int = 0,
+    camera_file: str = "",
     randomize: bool = False,
     mjcf: str | None = None,
     render: bool = False,
@@ -58,6 +59,7 @@ def make(
         task: one of `tasks()`, `gymnasium:ID`, or `gymnasium:MODULE:ID` (importing MODULE registers ID).
         cameras: cameras to observe; only Sandlot's own tasks have them.
         image_px: width and height of their frames; 0 means the task's default; own tasks only.
+        camera_file: the file with the crops of simulated cameras; own tasks only.
         randomize: draw dynamics, latency, sensors and look from their declared ranges; own tasks only.
         mjcf: path of another arm to load; own tasks only.
         render: whether `env.render()` must return RGB frames, uint8 [H, W, 3].
@@ -70,7 +72,8 @@ def make(
         ConfigError: an unknown name, or a setting that this task does not take.
         SpecError: the env's spaces cannot be used; names the space and the rule.
     """
-    own = {"cameras": tuple(cameras), "image_px": image_px, "randomize": randomize, "mjcf": mjcf}
+    own = {"cameras": tuple(cameras), "image_px": image_px, "camera_file": camera_file}
+    own |= {"randomize": randomize, "mjcf": mjcf}
     kwargs |= {name: value for name, value in own.items() if value}
     if task.startswith(PREFIX):
         given = [name for name in own if name in kwargs] + ["robot"] * (robot != "sim")

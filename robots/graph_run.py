@@ -34,7 +34,8 @@ def _learning(config: UpConfig) -> pathlib.Path:
 def _new(config: UpConfig) -> TrainConfig:
     """What a new run learns by: the task's preset."""
     suits = preset([config.task])
-    env = dataclasses.replace(suits.env, cameras=config.camera)
+    file = config.camera_file if config.robot == "sim" else ""
+    env = dataclasses.replace(suits.env, cameras=config.camera, camera_file=file)
     demos = 0 if config.demos_file or config.robot != "sim" else suits.demos
     return dataclasses.replace(
         suits,

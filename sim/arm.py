@@ -1,6 +1,6 @@
 """`SimArm`: the arm in MuJoCo behind the Robot protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.arm_physics import ArmPhysics
 from sandlot.sim.randomization import Draw, Randomization
 from sandlot.sim.render import Views
+from sandlot.sim.windows import Window
 
 CONTROL_HZ = 10.0
 SENSE_TICKS = 5  # the wrench is averaged over 10 ms, as a sensor's own filter would
@@ -29,6 +30,7 @@ class SimArm:
         randomization: ranges to vary; None for the nominal world.
         cameras: names of `arm_scene.CAMERAS` whose frames `images` returns.
         image_px: width and height of those frames.
+        windows: the part of each camera's picture that is drawn; all of it where there is none.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class SimArm:
         randomization: Randomization | None = None,
         cameras: Sequence[str] = (),
         image_px: int = 128,
+        windows: Mapping[str, Window] | None = None,
     ) -> None:
         self.control_hz = CONTROL_HZ
         self.cameras: dict[str, Camera] = {name: (image_px, image_px, 3) for name in cameras}
@@ -49,7 +52,7 @@ class SimArm:
         self._physics = ArmPhysics(world, limits, impedance or Impedance(), arm or panda())
         self.model, self.data = self._physics.model, self._physics.data
         self._ticks = self._in_ticks(1.0 / CONTROL_HZ)
-        self._pictures = Views(self.model, self.data, cameras, image_px)
+        self._pictures = Views(self.model, self.data, cameras, image_px, windows)
 
     def reset(self, scene: ArmScene, rng: np.random.Generator) -> None:
         """Puts the arm and the objects where the scene says, at rest."""

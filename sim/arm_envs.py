@@ -10,6 +10,7 @@ from sandlot.sim.arm import SimArm
 from sandlot.sim.arm_control import Impedance
 from sandlot.sim.arm_load import load_arm
 from sandlot.sim.randomization import Randomization
+from sandlot.sim.windows import windows
 
 ArmEnv = RobotEnv[ArmReading, ArmScene]
 
@@ -35,6 +36,7 @@ def make(
     render_mode: str | None = None,
     cameras: Sequence[str] = (),
     image_px: int = 128,
+    camera_file: str = "",
     randomize: bool | Literal["look"] = False,
     mjcf: str = "",
     mjcf_site: str = "",
@@ -47,6 +49,7 @@ def make(
         render_mode: "rgb_array" to make `render` work.
         cameras: names of cameras to observe; then the state no longer holds the pose of objects.
         image_px: width and height of their frames.
+        camera_file: the file with those cameras' crops; "" for whole pictures.
         randomize: vary dynamics, latency, sensors and look in the ranges of `Randomization`; "look": only
             what cameras see.
         mjcf: path of another arm's MJCF file.
@@ -61,6 +64,7 @@ def make(
         randomization=RANDOMIZATIONS[randomize],
         cameras=cameras,
         image_px=image_px,
+        windows=windows(camera_file, cameras, image_px) if camera_file else None,
         arm=load_arm(mjcf, site=mjcf_site, gripper=mjcf_gripper) if mjcf else None,
     )
     return RobotEnv(robot, practised, render_mode)

@@ -9,7 +9,7 @@ import atexit
 import ctypes.util
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from sandlot.learners.errors import ConfigError
 from sandlot.sim.appearance import PATTERN
 from sandlot.sim.shapes import GROUP_HIDDEN
+from sandlot.sim.windows import Window
 
 BACKENDS = {"egl": ("EGL", "libegl1 libgl1"), "osmesa": ("OSMesa", "libosmesa6")}
 """Name in MUJOCO_GL -> (shared library, Debian packages)."""
@@ -99,8 +100,8 @@ class Renderer:
         """The model's textures changed: the next picture shows them."""
         self._stale = True
 
-    def draw(self, data: Any, camera: str) -> np.ndarray:
-        """What a named camera sees now, uint8 [H, W, 3], a fresh array."""
+    def draw(self, data: Any, camera: str, window: Window | None = None) -> np.ndarray:
+        """What a named camera sees now, or a part of it, uint8 [H, W, 3], a fresh array."""
         self._gl.make_current()
         if self._stale:
             mujoco.mjr_uploadTexture(self._model, self._context, self._model.texture(PATTERN).id)
@@ -110,10 +111,19 @@ class Renderer:
         mujoco.mjv_updateScene(
             self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene
         )
+        if window is not None:
+            self._narrow(window)
         mujoco.mjr_render(self._viewport, self._scene, self._context)
         pixels = np.empty((*self._size, 3), np.uint8)
         mujoco.mjr_readPixels(pixels, None, self._viewport, self._context)
         return pixels[::-1].copy()
+
+    def _narrow(self, window: Window) -> None:
+        """Draws this part of the picture only; its width follows from the size of what is drawn."""
+        for camera in self._scene.camera:
+            height = camera.frustum_top - camera.frustum_bottom
+            camera.frustum_center = height * (window.left + window.right) / 2
+            camera.frustum_top, camera.frustum_bottom = -height * window.top, -height * window.bottom
 
     def close(self) -> None:
         """Frees the context; may be called twice."""
@@ -130,7 +140,14 @@ class Views:
 
     FILM_CAMERA, FILM_PX = "film", (640, 480)
 
-    def __init__(self, model: Any, data: Any, cameras: Sequence[str], image_px: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        data: Any,
+        cameras: Sequence[str],
+        image_px: int,
+        windows: Mapping[str, Window] | None = None,
+    ) -> None:
         known = [model.camera(i).name for i in range(model.ncam)]
         for name in cameras:
             if name not in known:
@@ -138,12 +155,13 @@ class Views:
         self._model, self._data, self._cameras = model, data, tuple(cameras)
         self._small = Renderer(model, image_px, image_px) if cameras else None
         self._large: Renderer | None = None
+        self._windows = windows or {}
 
     def frames(self) -> dict[str, np.ndarray]:
         """What each camera sees now, uint8 [H, W, 3]."""
         if self._small is None:
             return {}
-        return {name: self._small.draw(self._data, name) for name in self._cameras}
+        return {name: self._small.draw(self._data, name, self._windows.get(name)) for name in self._cameras}
 
     def refresh(self) -> None:
         """The model's textures changed."""

@@ -40,15 +40,20 @@ def cut(frame: np.ndarray, crop: Crop) -> np.ndarray:
     return frame[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
 
 
+def used(size: Sequence[int], crop: Crop, shape: Sequence[int]) -> Crop:
+    """What of a picture of `size` (height, width) is observed in `shape`: the crop's middle in its aspect."""
+    x, y, width, height = Crop(0, 0, size[1], size[0]) if crop.whole else crop
+    scale = min(height / shape[0], width / shape[1])
+    rows, columns = round(shape[0] * scale), round(shape[1] * scale)
+    return Crop(x + (width - columns) // 2, y + (height - rows) // 2, columns, rows)
+
+
 def fit(frame: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """The middle of a frame in the shape of an observation, uint8 [H, W, 3], a fresh array."""
     height, width = shape[:2]
     if frame.shape[:2] == (height, width):
         return frame.copy()
-    scale = min(frame.shape[0] / height, frame.shape[1] / width)
-    rows, columns = round(height * scale), round(width * scale)
-    top, left = (frame.shape[0] - rows) // 2, (frame.shape[1] - columns) // 2
-    middle = np.ascontiguousarray(frame[top : top + rows, left : left + columns])
+    middle = np.ascontiguousarray(cut(frame, used(frame.shape, Crop(), shape)))
     return np.array(Image.fromarray(middle).resize((width, height), Image.Resampling.BOX))
 
 
