@@ -6,11 +6,13 @@ to run, and the page says why.
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.robots.console.children import Child, ChildError, SilentError
 from sandlot.robots.console.config import ConsoleConfig
 from sandlot.robots.console.pipe import Message
@@ -98,7 +100,11 @@ class Robot:
     async def _call_gate(self) -> str:
         argv = ["-m", "sandlot", "gate", "stop", "--robot", self.name, "--wait", "3"]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            sys.executable,
+            *argv,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
         )
         try:
             out, err = await asyncio.wait_for(process.communicate(), CALL_S)

@@ -16,7 +16,6 @@ from typing import Any
 from sandlot.robots.console.pipe import Pipe
 from sandlot.robots.console.presses import Press
 from sandlot.robots.errors import RobotStoppedError
-from sandlot.robots.gate import ESTOP_PRESSED
 from sandlot.robots.ros_monitor import Monitor
 
 import rclpy  # isort: skip  after the ROS environment is set
@@ -72,7 +71,7 @@ class Bridge:
                 return "the gate stopped the robot"
             if self.monitor.gate.state(time.monotonic()) == "STOPPED":
                 return "the gate has stopped the robot"
-            time.sleep(0.005)
+            time.sleep(POLL_S / 4)
         client.remove_pending_request(answer)
         others = {i.node_name for i in self.node.get_subscriptions_info_by_topic(ESTOP.name)} - OURS
         raise RobotStoppedError(
@@ -83,24 +82,32 @@ class Bridge:
     def arm(self) -> str:
         """Releases the page's own press and arms the gate; RobotStoppedError says why not."""
         with self._arming:
-            stops, gate = self._stops, self.monitor.gate
-            if self._estop is not None or (gate.mode, gate.cause) == ("STOPPED", ESTOP_PRESSED):
+            stops = self._stops
+            if self._estop is not None:
                 self._release()
-            client = self._calls["arm"]
-            if not client.wait_for_service(ANSWER_S):
-                raise RobotStoppedError(f"there is no gate in {self.namespace}; is the robot up?")
-            if self._stops > stops:
-                raise RobotStoppedError("somebody pressed stop meanwhile")
-            answer = client.call_async(Trigger.Request())
-            until_s = time.monotonic() + ANSWER_S
-            while not answer.done() and time.monotonic() < until_s:
-                time.sleep(0.005)
-            if not answer.done() or answer.result() is None:
-                client.remove_pending_request(answer)
-                raise RobotStoppedError(f"the gate in {self.namespace} did not answer")
-            if not answer.result().success:
-                raise RobotStoppedError(str(answer.result().message))
+            refusal = self._call_arm(stops)
+            if refusal:  # perhaps a press of this process's earlier life: its False releases only the dead
+                self._release()
+                refusal = self._call_arm(stops)
+            if refusal:
+                raise RobotStoppedError(refusal)
             return "armed: the next action moves the robot"
+
+    def _call_arm(self, stops: int) -> str:
+        """Calls the gate's service unless somebody stopped since; returns why it refuses."""
+        client = self._calls["arm"]
+        if not client.wait_for_service(ANSWER_S):
+            raise RobotStoppedError(f"there is no gate in {self.namespace}; is the robot up?")
+        if self._stops > stops:
+            raise RobotStoppedError("somebody pressed stop meanwhile")
+        answer = client.call_async(Trigger.Request())
+        until_s = time.monotonic() + ANSWER_S
+        while not answer.done() and time.monotonic() < until_s:
+            time.sleep(POLL_S / 4)
+        if not answer.done() or answer.result() is None:
+            client.remove_pending_request(answer)
+            raise RobotStoppedError(f"the gate in {self.namespace} did not answer")
+        return "" if answer.result().success else str(answer.result().message)
 
     def press(self, button: str) -> str:
         """Presses a button of the operator's for a moment, beside whatever a gamepad does meanwhile."""
@@ -165,7 +172,7 @@ class Bridge:
         """Says False on the e-stop topic and leaves it: the page is no e-stop for anybody to rely on."""
         with self._estop_lock:  # a stop from now on is a press of its own
             estop, self._estop = self._estop, None
-        if estop is None:  # pressed in an earlier life of this process: its publisher is gone
+        if estop is None:
             estop = ros_node.publisher(self.node, ESTOP)
             until_s = time.monotonic() + ACKED_S
             while not estop.get_subscription_count() and time.monotonic() < until_s:
@@ -174,6 +181,7 @@ class Bridge:
         estop.wait_for_all_acked(Duration(seconds=ACKED_S))
         time.sleep(TAKEN_S)
         self.node.destroy_publisher(estop)
+        time.sleep(TAKEN_S)  # an armed gate must not rely on it
 
     def _spin(self) -> None:
         while rclpy.ok():

@@ -50,7 +50,11 @@ class Browser:
             port = int(self._wait_for_file(profile / "DevToolsActivePort").splitlines()[0])
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=WITHIN_S) as answer:  # noqa: S310
                 target = next(t for t in json.load(answer) if t["type"] == "page")
-            self._socket = connect(target["webSocketDebuggerUrl"], max_size=None, open_timeout=WITHIN_S)
+            address = target["webSocketDebuggerUrl"]
+            self._stack = contextlib.ExitStack()
+            self._socket = self._stack.enter_context(
+                connect(address, max_size=None, open_timeout=WITHIN_S, ping_interval=None)
+            )
         except BaseException:
             self._process.kill()
             self._process.wait()
@@ -67,6 +71,8 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(Exception):
             self.call("Browser.close")
+        with contextlib.suppress(Exception):
+            self._stack.close()
         try:
             self._process.wait(10.0)
         except subprocess.TimeoutExpired:
