@@ -121,6 +121,7 @@ class Actor:
             seed = int(self.rng.integers(2**31))
             obs, info = self.now.env.reset(seed=seed, options=self.turn.options(self.turns))
             self.now.recorder.begin(obs, time.monotonic_ns())
+            self.now.frames.begin()
         except Exception as error:
             self.ledger.note_resets(getattr(error, "resets", ()))
             self._env_failed(error)

@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sandlot.learners import envs
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError, SpecError
+from sandlot.learners.frames import Frames
 from sandlot.learners.real_time import when_ready
 from sandlot.learners.schema import EnvSpec
 
@@ -162,8 +163,9 @@ def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False
     rng = np.random.default_rng(seed) if sample else None
     obs, info = env.reset(seed=seed)
     reward_sum, steps, ended = 0.0, 0, False
+    shown = Frames()
     while not ended:
-        obs, reward, terminated, truncated, info = env.step(policy.act(obs, rng))
+        obs, reward, terminated, truncated, info = env.step(policy.act(shown.add(obs, policy), rng))
         reward_sum, steps, ended = reward_sum + float(reward), steps + 1, terminated or truncated
     said = bool(info["success"]) if "success" in info else None
     truth = info.get("true_success")  # known beside what a classifier says

@@ -12,6 +12,7 @@ from PIL import Image
 from sandlot.learners import envs
 from sandlot.learners.errors import SandlotError
 from sandlot.learners.evaluate import ActingPolicy, EvalConfig, check_match
+from sandlot.learners.frames import Frames
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,9 @@ def data_uri(data: bytes, kind: str) -> str:
 def _episode(env: envs.Env, policy: ActingPolicy, seed: int) -> tuple[list[np.ndarray], bool]:
     obs, info = env.reset(seed=seed)
     frames, ended = [_frame(env)], False
+    shown = Frames()
     while not ended:
-        obs, _, terminated, truncated, info = env.step(policy.act(obs, None))
+        obs, _, terminated, truncated, info = env.step(policy.act(shown.add(obs, policy), None))
         frames.append(_frame(env))
         ended = terminated or truncated
     return frames, bool(info.get("success", False))

@@ -1,4 +1,4 @@
-"""Walks along linked steps: n-step returns forwards, returns to the episode's end backwards.
+"""Walks along linked steps: n-step returns forwards; returns to the episode's end, and stacks, backwards.
 
 A link is the row of a step's successor, -1 where there is none to learn from. See Sutton & Barto, ch. 7.
 """
@@ -59,3 +59,18 @@ def walk_back(start: int, before: np.ndarray, oldest: int, row_of: Callable[[int
         rows.append(row_of(number))
         number = int(before[rows[-1]])
     return rows[::-1]
+
+
+def leading_to(rows: np.ndarray, row_before: Callable[[np.ndarray], np.ndarray], *, count: int) -> np.ndarray:
+    """The last `count` rows of each segment up to `rows` [...], oldest first, [..., count].
+
+    Args:
+        rows: where to end.
+        row_before: the row of the observation before each, in the same segment; the row itself where there is
+            none, so that a segment's first one is repeated.
+        count: how many.
+    """
+    found = [rows]
+    for _ in range(count - 1):
+        found.append(row_before(found[-1]))
+    return np.stack(found[::-1], axis=-1)

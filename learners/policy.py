@@ -146,6 +146,11 @@ class Policy:
         own = np.tanh(mean)
         return own if self._gripper is None else self._grip(own, features, state, rng)
 
+    @property
+    def frame_stack(self) -> int:
+        """How many frames in a row it sees at once; see `frames.Frames`."""
+        return self.arch.vision.frame_stack if self.arch.vision else 1
+
     @functools.cached_property
     def _sight(self) -> Sight | None:
         return Sight(self.arch.vision, self.spec, self.weights) if self.arch.vision else None

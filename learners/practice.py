@@ -16,6 +16,7 @@ from sandlot.learners import envs
 from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.errors import SandlotError, SpoolFullError
 from sandlot.learners.feed import PolicyFeed
+from sandlot.learners.frames import Frames
 from sandlot.learners.pace import allowance
 from sandlot.learners.real_time import real_time
 from sandlot.learners.recorder import Decision, EpisodeRecorder
@@ -48,6 +49,7 @@ class Practice:
         )
         self.feed = PolicyFeed(self.client.latest_weights, self.spec)
         self.recorder = EpisodeRecorder(self.spec, on_step=robot.note if robot else None)
+        self.frames = Frames()
         self.handed_over = 0
         self.blocked = False
 
@@ -62,6 +64,7 @@ class Practice:
         policy = self.feed.policy
         if policy is None:
             raise SandlotError("actor has no policy; it connects to a learner first")
+        obs = self.frames.add(obs, policy)
         if self.client.info.get("env_steps", 0.0) < random_steps:
             action = rng.uniform(-1, 1, self.spec.action_size).astype(np.float32)
         else:

@@ -14,7 +14,7 @@ import numpy as np
 from sandlot.learners.agents.types import Transition
 from sandlot.learners.draw import Numbers, Pool, draw
 from sandlot.learners.errors import ConfigError, RecordError, SandlotError
-from sandlot.learners.nstep import n_step, return_to_go, walk_back
+from sandlot.learners.nstep import leading_to, n_step, return_to_go, walk_back
 from sandlot.learners.schema import EnvSpec, Flag, Source, Stream
 
 TERMINATED, TRUNCATED, ABORTED, END = (  # plain numbers: an enum in an array expression costs microseconds
@@ -41,12 +41,14 @@ class Replay:
     Memory is taken as rows are first written. What `pin` has kept is never overwritten.
     """
 
-    def __init__(self, spec: EnvSpec, capacity: int, *, gamma: float = 0.99, n: int = 1) -> None:
-        """An empty replay of `capacity` rows; `n` and `gamma` say how far and how rewards are summed."""
-        if capacity < 4 or n < 1 or not 0 <= gamma <= 1:
-            asked = f"capacity {capacity}, n {n}, gamma {gamma}"
-            raise ConfigError(f"replay: {asked}; use capacity >= 4, n >= 1, gamma in [0, 1]")
-        self.spec, self.capacity, self.gamma, self.n = spec, capacity, gamma, n
+    def __init__(
+        self, spec: EnvSpec, capacity: int, *, gamma: float = 0.99, n: int = 1, frame_stack: int = 1
+    ) -> None:
+        """An empty replay of `capacity` rows; what n, gamma and a stack of K frames do is said in `nstep`."""
+        if capacity < 4 or n < 1 or not 0 <= gamma <= 1 or frame_stack < 1:
+            asked = f"capacity {capacity}, n {n}, gamma {gamma}, frame_stack {frame_stack}"
+            raise ConfigError(f"replay: {asked}; use capacity >= 4, n, frame_stack >= 1, gamma in [0, 1]")
+        self.spec, self.capacity, self.gamma, self.n, self.frame_stack = spec, capacity, gamma, n, frame_stack
         self.lock = threading.RLock()
         self.cursor = 0  # whatever the caller counts by (the run store's row); see `insert`
         self.total = 0  # rows ever written
@@ -171,6 +173,7 @@ class Replay:
         self._write(row, steps)
         if len(finals):
             self._write_obs(self._row(number[ended] + 1), finals)
+            self._before[self._row(number[ended] + 1)] = number[ended]
         flags, tail = steps["flags"], self._tails.pop(stream, None)
         kept = flags & ABORTED == 0
         linked = ended & kept
@@ -274,10 +277,20 @@ class Replay:
         )
 
     def _observe(self, row: np.ndarray) -> dict[str, Any]:
+        rows = row if self.frame_stack == 1 else self._stacked(row)
         return {
             "state": self._state[row],
-            "images": {name: column[row] for name, column in self._images.items()},
+            "images": {name: column[rows] for name, column in self._images.items()},
         }
+
+    def _stacked(self, row: np.ndarray) -> np.ndarray:
+        def row_before(rows: np.ndarray) -> np.ndarray:
+            number = self._before[rows]
+            pinned = number < self.pinned  # their numbers are their rows
+            there = (number >= 0) & (pinned | (number >= self._oldest))
+            return np.where(there, np.where(pinned, number, self._row(number)), rows)
+
+        return leading_to(row, row_before, count=self.frame_stack)
 
 
 def row_bytes(spec: EnvSpec) -> int:

@@ -51,7 +51,9 @@ class Trainer:
         cfg = config.agent
         self.folder, self.config, self.store, self.pinned_seq = folder, config, store, pinned_seq
         self.state = agents.init(store.spec, cfg, config.seed)
-        self.replay = Replay(store.spec, config.capacity, gamma=cfg.gamma, n=cfg.n_step)
+        self.replay = Replay(
+            store.spec, config.capacity, gamma=cfg.gamma, n=cfg.n_step, frame_stack=cfg.frame_stack
+        )
         self.ratio = UpdateRatio(ratio_config(config))
         self.updates = self.offline_updates = 0
         self.version = -1

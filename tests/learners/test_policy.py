@@ -8,10 +8,11 @@ import pytest
 import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.learners.agents.helpers import frames, pixels, seeing
 
 import sandlot
 from sandlot.learners import agents
-from sandlot.learners.agents import networks
+from sandlot.learners.agents import Transition, networks, vision
 from sandlot.learners.errors import SpecError, StoreError, WeightsError
 from sandlot.learners.policy import Policy, PolicyArch, policy_from_state
 from sandlot.learners.schema import Entry, EnvSpec
@@ -104,6 +105,71 @@ def test_fingerprint_follows_architecture_and_spec_not_weights():
     assert by_hand().fingerprint != by_hand(spec=longer).fingerprint
 
 
+def seeing_policy(**changes):
+    cfg = pixels(**changes)
+    state = agents.init(seeing(), cfg, 0)
+    return state, cfg, policy_from_state(state, seeing(), cfg)
+
+
+@pytest.mark.parametrize("stack", [1, 3])
+def test_a_policy_that_sees_equals_the_jax_agent_and_travels_as_bytes(stack):
+    state, cfg, policy = seeing_policy(frame_stack=stack)
+    policy = Policy.from_bytes(policy.to_bytes(), seeing())
+    assert policy.frame_stack == stack and policy.arch.vision.settings == {"width": 4}
+    obs = jax.tree.map(lambda x: x[0], frames(stack=stack if stack > 1 else 0).obs)
+    shown, _ = vision.shifted(jax.random.key(0), Transition(obs, 0, 0, 0, obs, 0), pixels(augment_px=0))
+    features = vision.encode(state.vision.encoder, shown, cfg)
+    seen = networks.inputs(state.actor, {"state": obs["state"], "features": features})
+    expected = np.tanh(networks.actor_output(state.actor, seen, cfg)[0])
+    np.testing.assert_allclose(policy.act(obs), expected, atol=1e-5)
+    one = jax.tree.map(lambda x: x[0], obs)
+    np.testing.assert_allclose(policy.act(one), expected[0], atol=1e-5)
+    other = {"state": one["state"], "images": {c: 255 - f for c, f in one["images"].items()}}
+    assert np.abs(policy.act(other) - policy.act(one)).max() > 1e-3  # it does look
+
+
+def test_frames_that_do_not_fit_are_refused_by_camera():
+    policy = seeing_policy()[2]
+    good = jax.tree.map(lambda x: x[0, 0], frames().obs)
+    for images, words in [
+        (
+            {"side": good["images"]["side"]},
+            r"cameras \['side'\].*looks through 'wrist' too: add it to --cameras",
+        ),
+        (
+            good["images"] | {"wrist": np.zeros((8, 9, 3), np.uint8)},
+            r"'wrist'\] is uint8\[8, 9, 3\].*needs uint8\[8, 8, 3\]",
+        ),
+        (good["images"] | {"wrist": np.zeros((8, 8, 3))}, r"'wrist'\] is float64"),
+        (good["images"] | {"wrist": np.zeros((3, 8, 8, 3), np.uint8)}, r"\[3, 8, 8, 3\]"),
+    ]:
+        with pytest.raises(SpecError, match=words):
+            policy.act({"state": good["state"], "images": images})
+    with pytest.raises(SpecError, match="cameras \\[\\]"):
+        policy.act({"state": good["state"]})
+
+
+def test_encoders_that_do_not_fit_the_weights_are_refused():
+    policy = seeing_policy()[2]
+    wider = msgspec.structs.replace(policy.arch.vision, settings={"width": 5})
+    with pytest.raises(
+        WeightsError, match=r"'encoder.side.kernel' is float32\[48, 4\].*needs float32\[48, 5\]"
+    ):
+        Policy(
+            spec=policy.spec, arch=msgspec.structs.replace(policy.arch, vision=wider), weights=policy.weights
+        )
+    for changes, words in [
+        ({"encoder": "eye"}, "'eye' does not exist"),
+        ({"settings": {"depth": 1}}, "'depth'"),
+    ]:
+        vision_arch = msgspec.structs.replace(policy.arch.vision, **changes)
+        with pytest.raises(WeightsError, match=words):
+            Policy(
+                spec=policy.spec, arch=msgspec.structs.replace(policy.arch, vision=vision_arch), weights={}
+            )
+    assert seeing_policy(frame_stack=2)[2].fingerprint != policy.fingerprint
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_that_are_not_finite_are_refused(bad):
     weights = {k: v.copy() for k, v in by_hand().weights.items()}
@@ -163,3 +229,16 @@ def test_an_actor_needs_no_jax():
     assert (
         subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "src"}, check=False).returncode == 0
     )
+
+
+def test_an_actor_that_sees_through_the_conv_encoder_needs_no_jax(tmp_path):
+    spec = EnvSpec("seen", (Entry("s", 2),), {"cam": (24, 24, 3)}, (Entry("a", 1),), 10.0, 50)
+    cfg = agents.preset("rlpd", actor_hidden=(8,), critic_hidden=(8,), n_critics=2, latent=4)
+    policy_from_state(agents.init(spec, cfg, 0), spec, cfg).save(tmp_path / "p")
+    code = (
+        "import sys, numpy as np, sandlot; policy = sandlot.load_policy(sys.argv[1]);"
+        "policy.act({'state': np.zeros(2), 'images': {'cam': np.zeros((24, 24, 3), np.uint8)}});"
+        "sys.exit('jax' in sys.modules)"
+    )
+    argv, env = [sys.executable, "-c", code, str(tmp_path / "p")], {"PYTHONPATH": "src"}
+    assert subprocess.run(argv, env=env, check=False).returncode == 0

@@ -333,3 +333,46 @@ def test_the_newest_steps_alone_rebuild_what_is_sampled(history, capacity):
                 assert np.array_equal(a["state"], b["state"])
                 assert np.array_equal(a["images"]["cam"], b["images"]["cam"])
             assert np.array_equal(x.mc_return, y.mc_return)
+
+
+def stacks(replay, draws=500):
+    """Every (tags of the stack, tag) that sampling yields, at obs and at next_obs; tags are below 100."""
+    batch = replay.sample(draws, rng())
+    found = []
+    for side in (batch.obs, batch.next_obs):
+        images = side["images"]["cam"]
+        assert images.shape == (draws, 3, 2, 3, 3)
+        tags = np.where(images[:, :, 0, 0, 0] > 100, images[:, :, 0, 0, 0] - 99.5, images[:, :, 0, 0, 0])
+        assert np.array_equal(tags[:, -1], side["state"][:, 0])  # the newest frame belongs to the state
+        found.append({tuple(t) for t in tags.tolist()})
+    return found
+
+
+def test_stacked_frames_never_come_from_another_segment():
+    """Steps 1 2 3 end with 3.5; a second segment, its own stream's next, begins anew with 7."""
+    replay = Replay(SPEC, 100, frame_stack=3)
+    replay.insert(A, *segment([1, 2, 3]))
+    replay.insert(B, *segment([20, 21], number=5))
+    replay.insert(A, *segment([7, 8], first=3, number=1))
+    here, there = stacks(replay)
+    assert here == {(1, 1, 1), (1, 1, 2), (1, 2, 3), (20, 20, 20), (20, 20, 21), (7, 7, 7), (7, 7, 8)}
+    assert there == {
+        (1, 1, 2), (1, 2, 3), (2, 3, 3.5), (20, 20, 21), (20, 21, 21.5), (7, 7, 8), (7, 8, 8.5),
+    }  # fmt: skip
+
+
+def test_stacks_cross_batches_but_neither_lost_steps_nor_what_was_overwritten():
+    replay = Replay(SPEC, 100, frame_stack=3)
+    replay.insert(A, *segment([1, 2], "open"))
+    replay.insert(A, *segment([3, 4], "open", first=2))
+    replay.insert(A, *segment([9], first=7))  # steps 4 to 6 were lost: nothing leads to 9
+    here, _ = stacks(replay)
+    assert here == {(1, 1, 1), (1, 1, 2), (1, 2, 3), (9, 9, 9)}
+    small = Replay(SPEC, 7, frame_stack=3)
+    small.insert(A, *segment([50, 51], "terminated"))
+    small.pin()
+    for first in range(0, 8, 2):
+        small.insert(A, *segment([first, first + 1], "open", first=first))
+    here, there = stacks(small)  # rows of 4 to 7 are left, and of the pinned
+    assert here == {(50, 50, 50), (50, 50, 51), (4, 4, 4), (4, 4, 5), (4, 5, 6)}
+    assert there == {(50, 50, 51), (50, 51, 51.5), (4, 4, 5), (4, 5, 6), (5, 6, 7)}
