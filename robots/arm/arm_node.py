@@ -223,12 +223,15 @@ class ArmDriverNode(LifecycleNode):
         log.info("event=released by=%r mode=%s cause=%r", by, self._driver.mode.value, self._driver.cause)
 
     def _on_place(self, device: Placeable, name: str, message: Any) -> None:
-        """Puts an object somewhere; a pose that makes no sense is told and ignored."""
+        """Puts an object somewhere; what makes no sense or cannot be moved is told and ignored."""
         fault = ros_messages.pose_fault(message)
+        try:
+            if not fault:
+                device.place(name, ros_messages.pose_from(message), time.monotonic())
+        except DeviceError as error:
+            fault = str(error)
         if fault:
             log.warning("event=place_refused object=%s cause=%s", name, fault)
-        else:
-            device.place(name, ros_messages.pose_from(message), time.monotonic())
 
     def _diagnose(self) -> None:
         """Once a second: mode, cause, counts, command ages, true rates."""

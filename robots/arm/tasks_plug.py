@@ -93,7 +93,7 @@ class ArmPcb(PlugTask):
     name = "arm_pcb"
     hole, hole_top_m = "socket", SOCKET_TOP_M
     inserted_m, within_m = 0.011, PIN_HALF_M
-    aim = experts.Aim(press_m=0.0008, press_rad=0.012, inside_m=0.0025, search_m=0.0008)
+    aim = experts.Aim(press_m=0.0008, press_rad=0.012, inside_m=0.0025, search_m=0.0012)
 
 
 def within_1cm(reading: ArmReading, name: str) -> np.ndarray:

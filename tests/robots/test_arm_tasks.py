@@ -6,8 +6,11 @@ import math
 import numpy as np
 import pytest
 
+from sandlot.learners.errors import ConfigError
 from sandlot.robots.arm.spec import DOWN, ArmReading, Command, Pose
-from sandlot.robots.arm.tasks import ArmInsert, ArmPick, ArmReach, yawed
+from sandlot.robots.arm.task import yawed
+from sandlot.robots.arm.tasks import TASKS, ArmInsert, ArmPcb, ArmPick, ArmReach, ArmRelocate
+from sandlot.robots.arm.tasks_cable import SEEN, ArmCable, crossing
 
 
 def reading(tool, objects, *, width_m=0.04, is_open=False):
@@ -41,6 +44,38 @@ def test_pick_succeeds_only_when_held_10_cm_up(tool_z, cube_z, width_m, is_open,
 )
 def test_insert_succeeds_at_2_cm_depth_in_the_hole(tip, done):
     assert ArmInsert().success(reading(tip, {"hole": at(0.5, 0, 0.03)})) is done
+
+
+@pytest.mark.parametrize(
+    ("tip", "done"),
+    [((0.5, 0, 0.0189), True), ((0.5, 0, 0.0191), False), ((0.503, 0, 0.015), False)],
+)
+def test_pins_succeed_11_mm_deep_in_their_socket(tip, done):
+    assert ArmPcb().success(reading(tip, {"socket": at(0.5, 0, 0.03)})) is done
+
+
+def test_where_a_cable_passes_a_clip_that_is_turned():
+    """A cable along the clip's axis, 2 mm to its left and 4 mm above; its points lie 2 cm apart."""
+    turn = yawed(0.3)
+    clip = np.array([0.5, 0.02, 0.05])
+    points = [clip + turn @ (0.02 * i - 0.033, 0.002, 0.004) for i in range(len(SEEN))]
+    objects = {name: at(*p) for name, p in zip(SEEN, points, strict=True)} | {"clip": at(*clip, turn)}
+    np.testing.assert_allclose(crossing(reading((0.4, 0, 0.1), objects)), [0, 0.002, 0.004], atol=1e-12)
+    short = {name: at(*(p - turn @ (0.2, 0, 0))) for name, p in zip(SEEN, points, strict=True)}
+    assert crossing(reading((0.4, 0, 0.1), objects | short))[0] < -0.1
+
+
+def test_a_task_names_all_that_it_reads():
+    assert ArmPick().tracked() == ("cube",)
+    assert ArmCable().tracked() == ("clip", *SEEN)
+
+
+def test_only_tasks_with_a_reverse_can_be_reversed():
+    back = ArmRelocate(privileged=False).reversed()
+    assert back.name == ArmRelocate.reverse and back.reversed().name == "arm_relocate"
+    assert back.state_entries() == ArmRelocate(privileged=False).state_entries()
+    with pytest.raises(ConfigError, match="task 'arm_pick' has no reverse"):
+        ArmPick().reversed()
 
 
 def test_reach_needs_position_and_orientation():
@@ -85,9 +120,10 @@ def test_state_is_bounded_whatever_happens():
 
 
 def test_without_privilege_no_object_is_in_the_state():
-    for task in (ArmPick, ArmInsert, ArmReach):
+    things = ("cube", "hole", "target", "socket", "clip", "cable", "goal")
+    for task in TASKS.values():
         names = [e.name for e in task(privileged=False).state_entries()]
-        assert not [n for n in names if n.startswith(("cube", "hole", "target"))]
+        assert not [n for n in names if n.startswith(things)]
         assert len(task().state_entries()) > len(names)
 
 
@@ -104,7 +140,7 @@ def test_scenes_fill_their_ranges_and_no_more():
 
 
 def test_specs_name_every_number():
-    for task in (ArmPick(), ArmInsert(), ArmReach()):
+    for task in (make() for make in TASKS.values()):
         for entry in (*task.state_entries(), *task.action_entries()):
             assert entry.name and entry.unit and entry.low < entry.high
         assert sum(e.size for e in task.action_entries()) == (7 if task.limits.gripper else 6)

@@ -8,6 +8,7 @@ from sandlot.robots import rotation
 from sandlot.robots.arm.command import advance
 from sandlot.robots.arm.spec import DOWN, Command, Pose
 from sandlot.robots.arm.tasks import TASKS
+from sandlot.robots.arm.tasks_cable import SEEN
 from sandlot.robots.errors import DeviceError
 from sandlot.sim.arm_device import Config, make
 
@@ -140,6 +141,13 @@ def test_a_hole_is_placed_too():
     pose = Pose(np.array([0.47, 0.03, 0.03]), np.eye(3))
     arm.place("hole", pose, 100.1)
     np.testing.assert_allclose(arm.read(100.11).objects["hole"].position_m, pose.position_m, atol=1e-4)
+
+
+def test_a_cable_is_seen_but_cannot_be_placed():
+    arm = device(task="arm_cable")
+    assert set(arm.read(100.0).objects) == {"clip", *SEEN}
+    with pytest.raises(DeviceError, match="no object 'cable_1'.*there are: clip"):
+        arm.place("cable_1", Pose(np.array([0.5, 0.0, 0.05]), np.eye(3)), 100.1)
 
 
 def test_frames_show_the_present_and_their_lowest_bit_is_never_quiet():

@@ -42,6 +42,13 @@ def test_keeps_gymnasiums_contract(id_):
 
 
 @pytest.mark.parametrize("id_", [*IDS, *NEW_IDS])
+def test_the_twin_on_ros_observes_and_does_the_same(id_):
+    pytest.importorskip("rclpy")
+    twin = gym.make(id_.replace("sandlot/", "sandlot_ros/"))  # connects to nothing before its first reset
+    assert twin.unwrapped.env_spec == gym.make(id_).unwrapped.env_spec
+
+
+@pytest.mark.parametrize("id_", [*IDS, *NEW_IDS])
 def test_expert_succeeds(id_):
     env = gym.make(id_)
     assert all(play(env, seed)[1] for seed in range(15))
