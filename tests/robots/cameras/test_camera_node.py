@@ -131,3 +131,21 @@ def test_the_tool_pose_of_a_pictures_instant_is_found_and_another_is_not():
         thread.join()
         found.close()
         teller.close()
+
+
+def test_a_simulated_arms_driver_crops_its_own_cameras(tmp_path):
+    file = tmp_path / "cameras.yaml"
+    side = CameraConfig(name="side", source="sim", device="arm_reach/side", crop=Crop(16, 4, 40, 32))
+    save(file, {"side": side})
+    argv = [sys.executable, "-m", "sandlot.robots.arm.arm_node", "--ros-args", "-r", "__ns:=/arm"]
+    given = ("task:=arm_reach", "cameras:=['side']", "image_width_px:=64", "image_height_px:=48")
+    for word in (*given, f"camera_file:={file}"):
+        argv += ["-p", word]
+    process = subprocess.Popen(argv)
+    try:
+        heard = CameraConfig(name="side", source="ros", device="/arm/camera/side/image_raw", limit_s=5.0)
+        with Camera(heard) as camera:
+            assert camera.after(0, 60.0).pixels.shape == (32, 40, 3)
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
