@@ -8,6 +8,7 @@ import numpy as np
 
 from sandlot.learners.errors import ConfigError
 from sandlot.perception.encoders.base import Shape
+from sandlot.perception.encoders.grid import grid
 
 if TYPE_CHECKING:
     import jax
@@ -94,7 +95,7 @@ class Conv:
         if self.pool == "embeddings":
             return jnp.einsum("bpc,pce->bce", cells, params["where"]).reshape(x.shape[0], -1)
         there = jax.nn.softmax(cells * params["sharpness"], axis=1)
-        at = jnp.einsum("bpc,pk->bck", there, _grid(x.shape[1], x.shape[2]))
+        at = jnp.einsum("bpc,pk->bck", there, grid(x.shape[1], x.shape[2]))
         return jnp.concatenate([at[:, :, 0], at[:, :, 1], cells.max(axis=1)], axis=1)
 
     def apply_numpy(self, params: dict[str, np.ndarray], frames: np.ndarray) -> np.ndarray:
@@ -110,7 +111,7 @@ class Conv:
         sharp = cells * params["sharpness"]
         there = np.exp(sharp - sharp.max(axis=1, keepdims=True))
         there /= there.sum(axis=1, keepdims=True)
-        at = there.transpose(0, 2, 1) @ _grid(x.shape[1], x.shape[2])
+        at = there.transpose(0, 2, 1) @ grid(x.shape[1], x.shape[2])
         return np.concatenate([at[:, :, 0], at[:, :, 1], cells.max(axis=1)], axis=1)
 
     def _map(self, shape: Shape) -> tuple[int, int]:
@@ -125,12 +126,6 @@ class Conv:
                 "use larger frames or fewer layers"
             )
         return height, width
-
-
-def _grid(height: int, width: int) -> np.ndarray:
-    """Row and column of every cell of a map, in [-1, 1], float32 [cells, 2]."""
-    rows, columns = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    return np.stack([rows.ravel(), columns.ravel()], axis=1).astype(np.float32)
 
 
 def _tiles(x: Any, side: int) -> Any:

@@ -1,0 +1,169 @@
+"""`sandlot pretrain`: an encoder from recordings; `collect` records play, `convert` reads SERL's weights."""
+
+import dataclasses
+import pathlib
+import time
+from typing import Annotated, Any
+
+import tyro
+
+from sandlot.cli import parse, print_result
+from sandlot.learners import envs
+from sandlot.learners.env_config import EnvArgs, EnvConfig
+from sandlot.learners.errors import ConfigError
+from sandlot.learners.store import RunStore
+from sandlot.perception.encoders.convert import convert
+from sandlot.perception.pretrain import collect, data, picture, probe, training
+from sandlot.robots.arm.observation import observe
+from sandlot.robots.arm.task import ArmTask
+from sandlot.robots.env import RobotEnv
+
+PretrainArgs = Annotated[training.PretrainConfig, tyro.conf.arg(name="")]
+PlayArgs = Annotated[collect.PlayConfig, tyro.conf.arg(name="")]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Make an encoder from recordings, for `sandlot train TASK --cameras ... --encoder FILE`.
+
+    Two more: `sandlot pretrain collect TASK --cameras ...` records play, which needs no success;
+    `sandlot pretrain convert IN.pkl OUT.safetensors` makes SERL's ResNet-10 weights a file safe to load.
+
+    Attributes:
+        data: folders of recordings with cameras: demonstrations, play, runs.
+        out: file to write; a picture and a report lie beside it.
+        cameras: cameras to use; all that were recorded when empty.
+        config: how to train.
+        json: end with one line of JSON.
+    """
+
+    data: tyro.conf.Positional[tuple[str, ...]]
+    out: str = "encoder.safetensors"
+    cameras: tuple[str, ...] = ()
+    config: PretrainArgs = training.PretrainConfig()
+    json: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CollectFlags:
+    """Record play for an encoder: many scenes, random actions, no labels.
+
+    Attributes:
+        task: what to play.
+        out: folder to write; `demos/TASK-play` when empty. More is added to what is there.
+        play: how to play.
+        env: the env's settings; --cameras is needed.
+        json: end with one line of JSON.
+    """
+
+    task: tyro.conf.Positional[str]
+    out: str = ""
+    play: PlayArgs = collect.PlayConfig()
+    env: EnvArgs = EnvConfig()
+    json: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConvertFlags:
+    """Make SERL's pickled ResNet-10 weights a safetensors file; nothing in the pickle is run.
+
+    Attributes:
+        source: resnet10_params.pkl.
+        target: the file to write.
+        sha256: what the pickle's SHA-256 must begin with, when you know it.
+        json: end with one line of JSON.
+    """
+
+    source: tyro.conf.Positional[str]
+    target: tyro.conf.Positional[str]
+    sha256: str = ""
+    json: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command or one of its two actions."""
+    if argv[:1] == ["collect"]:
+        return _collect(parse(CollectFlags, argv[1:], prog="pretrain collect"))
+    if argv[:1] == ["convert"]:
+        return _convert(parse(ConvertFlags, argv[1:], prog="pretrain convert"))
+    return _pretrain(parse(Flags, argv, prog="pretrain"))
+
+
+def _pretrain(flags: Flags) -> int:
+    recording = data.read(flags.data, flags.cameras)
+    train, held = recording.split(flags.config.held_out, flags.config.seed)
+    made = training.train(recording, flags.config)
+    figures = probe.probe(made.encoder, recording, flags.config.held_out, flags.config.seed)
+    facts = {
+        "task": recording.spec.task,
+        "config": dataclasses.asdict(flags.config),
+        "frames": [int(train.sum()), int(held.sum())],
+        "curve": made.report.curve,
+        "probe": figures,
+    }
+    out = pathlib.Path(flags.out)
+    dataclasses.replace(made.encoder, facts=facts).save(out)
+    shown = out.with_suffix(".png")
+    picture.save(picture.draw(made.encoder, made.params, recording, held), shown)
+    result: dict[str, Any] = {
+        "encoder": str(out),
+        "picture": str(shown),
+        "digest": made.encoder.digest[:16],
+        "frames": len(recording.state),
+        "held_out_frames": int(held.sum()),
+        "features": sum(made.encoder.size(camera) for camera in recording.shapes),
+        **dict(
+            zip(
+                ("loss", "held_out_loss"),
+                made.report.curve[-1][1:] if made.report.curve else (),
+                strict=False,
+            )
+        ),
+        **probe.said(figures),
+        "seconds": round(made.report.seconds, 1),
+    }
+    print_result(result, as_json=flags.json)
+    return 0
+
+
+def _collect(flags: CollectFlags) -> int:
+    if not flags.env.cameras:
+        raise ConfigError("play without cameras shows nothing; name them, e.g. --cameras wrist side")
+    began_s = time.monotonic()
+    folder = pathlib.Path(flags.out or pathlib.Path("demos") / f"{flags.task.replace(':', '-')}-play")
+    env = _with_truth(envs.make(flags.task, **flags.env.kwargs()))
+    try:
+        with RunStore.open(folder, envs.env_spec(env)) as store:
+            episodes = collect.save(store, collect.collect(env, flags.play))
+            steps = store.last_seq
+    finally:
+        env.close()
+    seconds = round(time.monotonic() - began_s, 1)
+    result = {
+        "task": flags.task,
+        "folder": str(folder),
+        "episodes": episodes,
+        "steps": steps,
+        "seconds": seconds,
+    }
+    print_result(result, as_json=flags.json)
+    return 0
+
+
+def _with_truth(env: envs.Env) -> envs.Env:
+    """In simulation, the env with what the task says of objects besides."""
+    bare = env.unwrapped
+    if not isinstance(bare, RobotEnv) or bare.real_time is not None:
+        return env
+    groups = bare.task.object_groups() if isinstance(bare.task, ArmTask) else ()
+    if {g.name for g in groups} <= {e.name for e in envs.env_spec(env).state}:
+        return env
+    return collect.Knowing(
+        env, tuple(g.entry() for g in groups), lambda: observe(groups, bare.robot.observe())
+    )
+
+
+def _convert(flags: ConvertFlags) -> int:
+    done = convert(flags.source, flags.target, sha256=flags.sha256)
+    print_result({"file": flags.target, **done._asdict()}, as_json=flags.json)
+    return 0
