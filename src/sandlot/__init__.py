@@ -38,6 +38,7 @@ for _name, _task in (
 for _name, _place in (
     ("conv", "encoders.conv:Conv"),
     ("resnet10", "encoders.resnet:ResNet10"),
+    ("blobs", "encoders.blobs:Blobs"),
 ):
     plugins.register("encoder", _name, f"sandlot.perception.{_place}")
 plugins.register("env", "classifier", "sandlot.perception.reward_env:ClassifierEnv")
