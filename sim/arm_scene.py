@@ -105,7 +105,7 @@ def _add_cameras(arm: ArmModel) -> None:
         arm.spec.worldbody.add_camera(name=name, pos=pos, quat=look_at(pos, target), fovy=fovy_deg)
     site = arm.spec.site(arm.site)
     eye = np.asarray(site.pos) + (0.11, 0.0, -0.085)
-    ahead = np.asarray(site.pos) + (0.015, 0.0, 0.02)
+    ahead = np.asarray(site.pos) + (0.04, 0.0, 0.02)
     site.parent.add_camera(name="wrist", pos=eye, quat=look_at(eye, ahead), fovy=70.0)
 
 
