@@ -36,16 +36,18 @@ def choose_threshold(p: np.ndarray, truth: np.ndarray, precision: float) -> tupl
     lies half-way, by odds, between the least certain frame it finds and the next, and never below 0.5. Where
     none is precise enough, the most precise one is taken that finds at least half.
     """
-    odds = np.unique(log_odds(p))[::-1]  # certain ones first
-    every = [quality(log_odds(p), truth, mark) for mark in odds]
-    good = [i for i, q in enumerate(every) if q.precision >= precision]
-    if good:
-        best = max(good, key=lambda i: (min(every[i].recall, ENOUGH_RECALL), -i))
+    order = np.argsort(-p, kind="stable")
+    odds = log_odds(p[order])
+    last = np.append(np.diff(odds) != 0, True)  # equal ones are found together
+    hits, found = np.cumsum(truth[order])[last], np.flatnonzero(last) + 1
+    precise, recall, odds = hits / found, hits / max(1, int(truth.sum())), odds[last]
+    good = precise >= precision
+    if good.any():
+        best = int(np.argmax(np.where(good, np.minimum(recall, ENOUGH_RECALL), -1.0)))  # the first: highest
     else:
-        half = [i for i, q in enumerate(every) if q.recall >= LEAST_RECALL]
-        best = max(half, key=lambda i: (every[i].precision, every[i].recall))
-    below = odds[best + 1] if best + 1 < len(odds) else odds[best]
-    return float(share(np.maximum((odds[best] + below) / 2, 0.0))), bool(good)
+        best = int(np.argmax(np.where(recall >= LEAST_RECALL, precise, -1.0)))
+    below = odds[min(best + 1, len(odds) - 1)]
+    return float(share(np.maximum((odds[best] + below) / 2, 0.0))), bool(good.any())
 
 
 def log_odds(p: np.ndarray) -> np.ndarray:

@@ -172,12 +172,13 @@ def _learn(
     start: Classifier | None,
     show: Show | None,
 ) -> dict[str, np.ndarray]:
-    """The weights that did best on the validation episodes, for classes as frequent as in the data."""
+    """The weights that did best on the validation episodes."""
     encoder = plugins.load("encoder", spec.encoder)(**spec.settings)
     key, first = jax.random.split(jax.random.key(config.seed))
     best = network.init(first, encoder, spec.cameras, spec.hidden, len(spec.classes))
     if start is not None:
-        best = {name: jax.numpy.asarray(array) for name, array in start.weights.items()}
+        old = _leaning(start.weights, start.spec, -1.0)
+        best = {name: jax.numpy.asarray(array) for name, array in old.items()}
     step = functools.partial(
         network.update,
         encoder=encoder,
@@ -204,9 +205,17 @@ def _learn(
         losses = []
         if done - best_at >= config.patience * config.check_every:
             break
-    often = np.array(data.count()) / len(data)
-    weights = {name: np.asarray(array) for name, array in best.items()}
-    return weights | {"head/b1": (weights["head/b1"] + np.log(often)).astype(np.float32)}
+    return _leaning({name: np.asarray(array) for name, array in best.items()}, spec, 1.0)
+
+
+def _leaning(weights: dict[str, np.ndarray], spec: ClassifierSpec, times: float) -> dict[str, np.ndarray]:
+    """Weights that lean towards the classes that are frequent in their training data; -1 undoes it.
+
+    Every class is drawn alike while learning; with these log odds (Bayes) probabilities are of the data.
+    """
+    counts = np.array([spec.examples[f"train/{name}"] for name in spec.classes], np.float64)
+    lean = times * np.log(counts / counts.sum())
+    return weights | {"head/b1": (weights["head/b1"] + lean).astype(np.float32)}
 
 
 def _odds(data: FrameSet) -> np.ndarray:

@@ -76,8 +76,8 @@ def test_learning_on_starts_from_the_file(learned):
     on = train(store, dataclasses.replace(QUICK, updates=1, check_every=1, lr=1e-9), start=classifier)
     p, q = (reached(answers(one, store.load("test"))) for one in (classifier, on))
     np.testing.assert_allclose(p > 0.5, q > 0.5)
-    assert not np.allclose(on.weights["head/w0"], 0)
-    np.testing.assert_allclose(on.weights["head/w0"], classifier.weights["head/w0"], atol=1e-6)
+    for name, array in classifier.weights.items():  # also how far it leans towards the more frequent class
+        np.testing.assert_allclose(on.weights[name], array, atol=1e-5)
 
 
 def test_stages_have_a_threshold_each(tmp_path):
