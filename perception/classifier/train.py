@@ -213,7 +213,7 @@ def _leaning(weights: dict[str, np.ndarray], spec: ClassifierSpec, times: float)
 
     Every class is drawn alike while learning; with these log odds (Bayes) probabilities are of the data.
     """
-    counts = np.array([spec.examples[f"train/{name}"] for name in spec.classes], np.float64)
+    counts = np.array([spec.examples.get(f"train/{name}", 1) for name in spec.classes], np.float64)
     lean = times * np.log(counts / counts.sum())
     return weights | {"head/b1": (weights["head/b1"] + lean).astype(np.float32)}
 
