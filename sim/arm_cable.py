@@ -8,25 +8,26 @@ from typing import Any
 
 import mujoco
 
+from sandlot.learners.errors import ConfigError
 from sandlot.robots.arm.tasks_cable import CABLE_M, CABLE_RADIUS_M, SEAT_M, SEEN, SEGMENTS
 from sandlot.sim.arm_model import ArmModel
 from sandlot.sim.arm_world import Tracked, World, aim
-from sandlot.sim.shapes import DARK, GREEN, HOLE, ORANGE, PEG, box, capsule
+from sandlot.sim.shapes import DARK, GREEN, GROUP_LOOK, HOLE, ORANGE, PEG, box, capsule
 
 YOUNG_PA = 1.0e7  # soft PVC; a bending stiffness of 0.002 Nm2
 DENSITY_KGPM3 = 1500.0
 ARMATURE_KGM2, DAMPING_NMS = 5e-6, 0.004  # a stable explicit step of 2 ms, and a swing that dies out
 HELD_M = 0.01  # of the cable, on either side of the tool
-CABLE_GEOM = {"friction": (0.3, 0.01, 0.001)}
 PREFIX = "cable_"
 JAW_HALF_M, JAW_GAP_M, LIP_GAP_M, LIP_RADIUS_M = 0.008, 0.0090, 0.0060, 0.003
 JAW_NPM, JAW_NSPM, JAW_KG = 1000.0, 5.0, 0.02
 LIP_M = 0.0065  # from the seat up to the lips' axis
 
+PLUGIN = "mujoco.elasticity.cable"
 CABLE = f"""
-<mujoco><extension><plugin plugin="mujoco.elasticity.cable"/></extension>
+<mujoco><extension><plugin plugin="{PLUGIN}"/></extension>
 <worldbody><body name="root"><composite type="cable" curve="s" count="{SEGMENTS + 1} 1 1" size="{CABLE_M}"
-initial="none"><plugin plugin="mujoco.elasticity.cable"><config key="bend" value="{YOUNG_PA}"/>
+initial="none"><plugin plugin="{PLUGIN}"><config key="bend" value="{YOUNG_PA}"/>
 <config key="twist" value="{YOUNG_PA}"/><config key="vmax" value="0"/></plugin>
 <joint kind="main" damping="{DAMPING_NMS}" armature="{ARMATURE_KGM2}"/>
 <geom type="capsule" size="{CABLE_RADIUS_M}" density="{DENSITY_KGPM3}"/></composite></body></worldbody>
@@ -47,12 +48,18 @@ def cable(arm: ArmModel) -> World:
 
 def _add_cable(arm: ArmModel) -> list[str]:
     """The cable along the tool's x axis; names of its joints."""
-    child = mujoco.MjSpec.from_string(CABLE)
+    try:
+        child = mujoco.MjSpec.from_string(CABLE)
+    except ValueError as err:
+        raise ConfigError(
+            f"MuJoCo cannot make a cable ({' '.join(str(err).split())}); its wheel brings the plugin "
+            f"{PLUGIN}: pip install --force-reinstall mujoco"
+        ) from err
     for name, body in zip(SEEN, [b for b in child.bodies if b.name.startswith("B_")][1:], strict=False):
         body.name = name.removeprefix(PREFIX)
     for geom in child.geoms:
-        geom.rgba, geom.contype, geom.conaffinity = ORANGE, PEG["contype"], PEG["conaffinity"]
-        geom.solref, geom.condim, geom.friction, geom.group = PEG["solref"], 3, PEG["friction"], 2
+        for name, value in (PEG | {"condim": 3, "rgba": ORANGE, "group": GROUP_LOOK}).items():
+            setattr(geom, name, value)
     joints = [PREFIX + joint.name for joint in child.joints]
     site = arm.spec.site(arm.site)
     start = site.parent.add_frame(pos=site.pos, quat=site.quat).attach_body(child.body("root"), PREFIX, "")

@@ -126,7 +126,7 @@ def test_another_arm_by_path_does_the_tasks(tmp_path):
     """Six joints, degrees, its own servos and no keyframe: everything is guessed."""
     path = tmp_path / "six.xml"
     path.write_text(ARM_6R)
-    for id_ in IDS:
+    for id_ in [*IDS, *NEW_IDS]:
         env = gym.make(id_, mjcf=str(path))
         assert all(play(env, seed)[1] for seed in range(3)), id_
     arm = env.unwrapped.robot

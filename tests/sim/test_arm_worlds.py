@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from sandlot.learners.errors import ConfigError
 from sandlot.robots.arm.spec import DOWN, ArmScene, Command, Pose
 from sandlot.robots.arm.task import yawed
 from sandlot.robots.arm.tasks_cable import SEAT_M, SEEN, ArmCable, crossing
 from sandlot.robots.arm.tasks_plug import SOCKET_TOP_M
 from sandlot.robots.arm.tasks_relocate import ArmRelocate, Place
+from sandlot.sim import arm_cable
 from sandlot.sim.arm_envs import make
 
 SOCKET_M = np.array([0.5, 0.0, SOCKET_TOP_M])
@@ -59,6 +61,14 @@ def cable_env():
     env = make("arm_cable")
     env.reset(seed=0)
     return env
+
+
+def test_without_the_plugin_there_is_a_line_that_says_so(monkeypatch):
+    monkeypatch.setattr(arm_cable, "CABLE", arm_cable.CABLE.replace("elasticity.cable", "elasticity.rope"))
+    with pytest.raises(
+        ConfigError, match="MuJoCo cannot make a cable .*mujoco.elasticity.cable: pip install"
+    ):
+        make("arm_cable")
 
 
 def test_the_cable_hangs_and_does_not_stretch():
