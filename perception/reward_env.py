@@ -68,6 +68,7 @@ class ClassifierEnv(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         self._steps = self._doubtful = 0
         self._done = False  # whether the task itself was done in this episode
         self._episode = ""
+        self._fault: Fault | None = None
         for one in self.panel.classifiers:
             log.info("event=classifier_loaded task=%s digest=%s", one.spec.task, one.digest[:12])
 
@@ -80,7 +81,7 @@ class ClassifierEnv(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         self._steps = self._doubtful = 0
         self._episode = uuid.uuid4().hex[:12]
         self._done = bool(info.get("success", False))
-        opinion = self._look(obs)
+        opinion = self._believed(self._look(obs))
         return obs, info | self._info(opinion, False, self._known)
 
     def step(self, action: np.ndarray) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
@@ -95,8 +96,13 @@ class ClassifierEnv(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         truth = bool(info.get("success", False))
         self._done = self._done or truth
         opinion = self._look(obs)
-        if info.get("told", False):  # a person knows better
+        if info.get(
+            "told", False
+        ):  # a person knows better, whatever is broken; what they saw is worth a label
+            if opinion.fault is None:
+                self._offer(obs, opinion)
             return obs, float(truth), terminated, truncated, info | self._info(opinion, truth, truth)
+        self._believed(opinion)
         self._keep(obs, opinion)
         success = opinion.success
         over = self._steps >= self._spec.max_episode_steps
@@ -116,16 +122,19 @@ class ClassifierEnv(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         self.env.close()
 
     def _look(self, obs: Obs) -> Opinion:
-        """The panel's opinion; a fault raises, and is heard."""
-        opinion = self.panel.look(obs["images"], obs["state"])
-        if opinion.fault is not None:
-            self._alarm(opinion.fault)
+        """The panel's opinion; a fault is heard when it begins."""
+        opinion, before = self.panel.look(obs["images"], obs["state"]), self._fault
+        self._fault = fault = opinion.fault
+        if fault is not None and (before is None or before.sight != fault.sight):
+            what = "sight" if fault.sight else "classifier"
+            log.error("event=reward_fault kind=%s step=%d reason=%r", what, self._steps, fault.text)
         return opinion
 
-    def _alarm(self, fault: Fault) -> None:
-        """Says what is wrong and ends the episode by an exception."""
-        what = "sight" if fault.sight else "classifier"
-        log.error("event=reward_fault kind=%s step=%d reason=%r", what, self._steps, fault.text)
+    def _believed(self, opinion: Opinion) -> Opinion:
+        """The opinion, or what ends the episode when there is none."""
+        if opinion.fault is None:
+            return opinion
+        fault = opinion.fault
         if self._robot is not None:
             self._robot.pause()
         if fault.sight:  # a lens is wiped, a lamp comes on
@@ -146,9 +155,12 @@ class ClassifierEnv(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         rule, p = self.panel.rule, float(opinion.reached[stage])
         if min(UNCERTAIN[0], rule.leave[stage]) < p < max(UNCERTAIN[1], rule.enter[stage]):
             if self._doubtful % KEEP_EVERY == 0:
-                cameras = {camera: obs["images"][camera] for camera in self.panel.cameras}
-                self._keeper.offer(cameras, float(opinion.reached[-1]), self._episode)
+                self._offer(obs, opinion)
             self._doubtful += 1
+
+    def _offer(self, obs: Obs, opinion: Opinion) -> None:
+        cameras = {camera: obs["images"][camera] for camera in self.panel.cameras}
+        self._keeper.offer(cameras, float(opinion.reached[-1]), self._episode)
 
     @property
     def _known(self) -> bool | None:

@@ -101,6 +101,17 @@ def test_a_persons_word_stands(env, word):
     assert info["success"] is info["true_success"] is word
 
 
+def test_what_a_person_ended_is_kept_and_their_word_stands_while_a_camera_is_broken(env, path):
+    env.reset(seed=0)
+    env.unwrapped.told = True
+    assert env.step(HOLD)[1:3] == (1.0, True)
+    env.reset(seed=0)
+    env.unwrapped.broken = np.zeros((8, 8, 3), np.uint8)
+    assert env.step(HOLD)[1:3] == (1.0, True)
+    env.close()
+    assert len(pending(path.parent / "queue")) == 1  # a black frame teaches nothing
+
+
 def test_a_robot_that_moves_by_itself_is_told_to_hold_and_has_no_truth(path):
     robot = Robot()
     env = ClassifierEnv(Lift(real_time=robot), str(path))
@@ -130,7 +141,7 @@ def test_a_broken_classifier_never_rewards_and_is_heard(env, answer, text, monke
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_a_blank_camera_is_waited_for_for_ever(env, value):
+def test_a_blank_camera_is_waited_for_for_ever(env, value, caplog):
     env.reset(seed=0)
     env.unwrapped.broken = np.full((8, 8, 3), value, np.uint8)
     with pytest.raises(RewardError, match="camera 'wrist' shows nothing"):
@@ -138,6 +149,7 @@ def test_a_blank_camera_is_waited_for_for_ever(env, value):
     for _ in range(2 * FAULTY_EPISODES):
         with pytest.raises(NotReadyError):
             env.reset()
+    assert caplog.text.count("event=reward_fault kind=sight") == 1  # said once, not at every try
     env.unwrapped.broken = None
     assert climb(env)[-1][0] == 1.0
 
