@@ -9,13 +9,9 @@ from sandlot.learners.errors import ConfigError
 from sandlot.perception.calibration import poses
 from sandlot.perception.calibration.hand_eye import PARENT, HandEye
 from sandlot.perception.calibration.intrinsics import NAMES, Intrinsics, IntrinsicsResult
+from sandlot.perception.cameras.frame import optical_frame
 
 MODEL = "plumb_bob"
-
-
-def optical_frame(camera: str) -> str:
-    """The name of a camera's optical frame (REP-103: the suffix `_optical`)."""
-    return f"{camera}_optical"
 
 
 def of_intrinsics(result: IntrinsicsResult) -> dict[str, Any]:

@@ -38,3 +38,8 @@ class Frame(NamedTuple):
     stamp_s: float
     stamped: Stamped
     number: int
+
+
+def optical_frame(camera: str) -> str:
+    """The name of a camera's optical frame: z forward, x right, y down (REP-103: the suffix `_optical`)."""
+    return f"{camera}_optical"

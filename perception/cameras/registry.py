@@ -67,6 +67,12 @@ def crops(path: str | pathlib.Path) -> dict[str, Crop]:
 
 def check_devices(cameras: Mapping[str, CameraConfig]) -> None:
     """Refuses two names for one device: each would get every other frame, or the same frame twice."""
+    real = [name for name, config in cameras.items() if config.source == "realsense"]
+    if len(real) > 1 and any(not cameras[name].device for name in real):
+        raise ConfigError(
+            f"cameras {', '.join(real)} are RealSense: with more than one, each needs its serial number "
+            "as its device"
+        )
     owners: dict[str, str] = {}
     for name, config in cameras.items():
         device = sources.identity(config)

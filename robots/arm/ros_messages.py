@@ -14,6 +14,7 @@ from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
+from sandlot.perception.cameras.frame import optical_frame
 from sandlot.robots import rotation
 from sandlot.robots.arm.device import ArmState
 from sandlot.robots.arm.spec import Pose
@@ -130,7 +131,8 @@ def image_message(pixels: np.ndarray, camera: str, stamp_ns: int) -> Image:
     height, width, _ = pixels.shape
     data = array.array("B")
     data.frombytes(np.ascontiguousarray(pixels).data.cast("B"))  # 500 times as fast as a list
-    message = Image(header=header(stamp_ns, camera), height=height, width=width, encoding="rgb8")
+    message = Image(header=header(stamp_ns, optical_frame(camera)), height=height, width=width)
+    message.encoding = "rgb8"
     message.step, message.data = 3 * width, data
     return message
 

@@ -21,6 +21,7 @@ from sandlot.robots import ros_node
 from rclpy.node import Node  # isort: skip  (ros_node prepares its environment)
 
 from sandlot.perception.cameras import Camera, CameraConfig, Crop, Frame
+from sandlot.perception.cameras.frame import optical_frame
 from sandlot.perception.cameras.registry import FILE, load, pick
 from sandlot.perception.cameras.view import cut
 from sandlot.robots import ros_params
@@ -102,7 +103,7 @@ def info_message(kind: Any, config: CameraConfig, shape: Sequence[int], stamp_ns
             f"{config.label} gives {shape[1]}x{shape[0]} pixels and was calibrated at {found.width_px}x"
             f"{found.height_px}; set its size back, or calibrate it again"
         )
-    message = kind(header=ros_messages.header(stamp_ns, config.name))
+    message = kind(header=ros_messages.header(stamp_ns, optical_frame(config.name)))
     message.width, message.height = found.width_px, found.height_px
     message.distortion_model, message.d = "plumb_bob", list(found.distortion)
     message.k = found.matrix.ravel().tolist()

@@ -63,6 +63,8 @@ def test_two_names_for_one_device_are_refused_through_links_and_numbers_too(tmp_
     with pytest.raises(ConfigError, match="are one device"):
         load(written(tmp_path, text.format(97, "/dev/video97")))
     assert len(load(written(tmp_path, text.format(97, 98)))) == 2
+    with pytest.raises(ConfigError, match="cameras a, b are RealSense: .* serial number"):
+        load(written(tmp_path, "a:\n  source: realsense\nb:\n  source: realsense\n  device: '1'\n"))
 
 
 def test_writing_keeps_the_remarks_above_and_every_setting(tmp_path):

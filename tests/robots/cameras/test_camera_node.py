@@ -79,6 +79,7 @@ def test_frames_are_cropped_stamped_and_stop_with_the_camera(tmp_path):
             assert frame.stamped is Stamped.DRIVER
             until(listener, lambda: infos, "camera_info")
             info = infos[-1]
+            assert info.header.frame_id == "wrist_optical"
             assert (info.width, info.height, info.k[0], info.d[0]) == (64, 48, 60.0, 0.1)
             roi = info.roi
             assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (10, 8, 32, 24)
