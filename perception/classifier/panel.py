@@ -42,9 +42,7 @@ class Panel:
     def __init__(self, paths: list[pathlib.Path], spec: EnvSpec, limits: Limits | None = None) -> None:
         """Loads the classifiers; raises what `Classifier.load` and `matches` refuse."""
         self.paths, self._spec = paths, spec
-        self.classifiers = [Classifier.load(path) for path in paths]
-        for classifier in self.classifiers:
-            classifier.matches(spec.task, spec.images)
+        self.classifiers = [self._load(path) for path in paths]
         self._versions = [_version(path) for path in paths]
         self._watch = Watch(limits)
         self._take_rule()
@@ -102,12 +100,18 @@ class Panel:
         self.cameras = sorted({camera for spec in specs for camera in spec.cameras})
         self._standing = judge.begin(self.rule)
 
+    def _load(self, path: pathlib.Path) -> Classifier:
+        """A file's classifier, once it fits; it answers once, so that what is compiled is compiled by now."""
+        found = Classifier.load(path)
+        found.matches(self._spec.task, self._spec.images)
+        found.logits({name: np.zeros((1, *shape), np.uint8) for name, shape in found.spec.cameras.items()})
+        return found
+
     def _replace(self, i: int) -> None:
         """Takes a newer file when it is whole and fits."""
         old, path = self.classifiers[i], self.paths[i]
         try:
-            new = Classifier.load(path)
-            new.matches(self._spec.task, self._spec.images)
+            new = self._load(path)
         except SandlotError as error:
             log.warning("event=classifier_kept digest=%s reason=%r", old.digest[:12], str(error))
             return
