@@ -4,7 +4,8 @@
 says how good it is, `picture` shows it. Nothing here steps an env but `collect`, which only records.
 """
 
+from sandlot.perception.pretrain.config import PretrainConfig
 from sandlot.perception.pretrain.data import Recording, read
-from sandlot.perception.pretrain.training import PretrainConfig, Trained, train
+from sandlot.perception.pretrain.training import Trained, train
 
 __all__ = ["PretrainConfig", "Recording", "Trained", "read", "train"]

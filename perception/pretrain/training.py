@@ -5,9 +5,11 @@ import functools
 import json
 import logging
 import time
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,70 +20,19 @@ from sandlot.perception.encoders.base import Encoder
 from sandlot.perception.encoders.blobs import Blobs, find_colours
 from sandlot.perception.encoders.file import HEAD_B, HEAD_W, TrainedEncoder, make_encoder
 from sandlot.perception.pretrain import methods
+from sandlot.perception.pretrain.config import BLOBS, PretrainConfig
 from sandlot.perception.pretrain.data import Recording
 from sandlot.perception.pretrain.methods import METHODS, Batch, Seen, Sizes
 
 log = logging.getLogger(__name__)
 
-MethodName = Literal["blobs", "iql", "reconstruct", "contrastive", "bc", "truth"]
-BLOBS = "blobs"
+ALL = "all"
 LEAST_DEVIATION = 0.05
 """What varies by less than this share of what varies most is not blown up to a deviation of 1."""
 ENCODE_AT_ONCE = 256
 HELD_OUT_BATCHES = 4
 PIXEL_DEVIATION = 0.02
 """Least deviation that a pixel's error is measured in: what never changes need not be exact."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PretrainConfig:
-    """How to make an encoder.
-
-    Attributes:
-        method: what it is trained for: one or several of iql, reconstruct, contrastive, bc and truth
-            together; or blobs, which finds colours and has nothing to train.
-        encoder: the network, conv or resnet10; blobs is its own.
-        settings: of the network, as a JSON object, e.g. {"filters": 32}.
-        latent: numbers a camera that an env with this encoder observes.
-        steps: gradient steps.
-        batch_size: transitions in each.
-        lr: Adam's step size; it falls to zero along half a cosine.
-        shift_px: frames are moved at random by up to so many pixels.
-        held_out: share of the episodes that is not trained on.
-        seed: of everything random.
-    """
-
-    method: tuple[MethodName, ...] = ("blobs",)
-    encoder: str = "conv"
-    settings: str = "{}"
-    latent: int = 32
-    steps: int = 3000
-    batch_size: int = 128
-    lr: float = 1e-3
-    shift_px: int = 1
-    held_out: float = 0.2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        unknown = [name for name in self.method if name not in get_args(MethodName)]
-        if unknown or not self.method or (BLOBS in self.method and len(self.method) > 1):
-            raise ConfigError(
-                f"--method {' '.join(self.method) or 'nothing'}: choose {BLOBS} alone, or from "
-                f"{', '.join(METHODS)}"
-            )
-        if min(self.latent, self.steps, self.batch_size) < 1 or not 0 < self.held_out < 1 or self.lr <= 0:
-            raise ConfigError(
-                f"latent={self.latent}, steps={self.steps} and batch_size={self.batch_size} must be at "
-                f"least 1, lr={self.lr:g} above 0 and held_out={self.held_out:g} between 0 and 1"
-            )
-        try:
-            made = json.loads(self.settings)
-        except ValueError as error:
-            raise ConfigError(f"--settings {self.settings!r} is not JSON: {error}") from error
-        if not isinstance(made, dict):
-            raise ConfigError(
-                f"--settings {self.settings!r} must be a JSON object, e.g. '{{\"filters\": 32}}'"
-            )
 
 
 class Report(NamedTuple):
@@ -108,14 +59,19 @@ class Plan(NamedTuple):
     lr: float
     steps: int
     shift_px: int
+    named: Callable[[jax.Array], Params]
 
 
 class State(NamedTuple):
-    """Weights, their slow average, and Adam's memory. Fixed weights have no memory."""
+    """All trained weights as one vector, which compiles in a fraction of the time, and their slow average.
+
+    `fixed` weights are not trained.
+    """
 
     params: Params
     target: Params
     opt: Adam
+    fixed: Params
 
 
 def train(recording: Recording, config: PretrainConfig) -> Trained:
@@ -133,10 +89,16 @@ def train(recording: Recording, config: PretrainConfig) -> Trained:
     began_s = time.monotonic()
     encoder = make_encoder(config.encoder, json.loads(config.settings))
     is_train, is_held = recording.split(config.held_out, config.seed)
+    state, named = _init(jax.random.key(config.seed), recording, is_train, config, encoder)
     plan = Plan(
-        encoder, tuple(recording.shapes), tuple(config.method), config.lr, config.steps, config.shift_px
+        encoder,
+        tuple(recording.shapes),
+        tuple(config.method),
+        config.lr,
+        config.steps,
+        config.shift_px,
+        named,
     )
-    state = _init(jax.random.key(config.seed), recording, is_train, config, encoder)
     rng = np.random.default_rng(config.seed)
     draw = functools.partial(_draw, recording, method=plan.method, size=config.batch_size, rng=rng)
     held = [draw(is_held) for _ in range(HELD_OUT_BATCHES)]
@@ -148,7 +110,7 @@ def train(recording: Recording, config: PretrainConfig) -> Trained:
         total += loss
         if step % every == 0:
             mean = float(total) / every
-            out = float(np.mean([_loss(state.params, state.target, b, plan=plan) for b in held]))
+            out = float(np.mean([_loss(state, b, plan=plan) for b in held]))
             if not np.isfinite(mean):
                 raise WeightsError(
                     f"the loss is {mean} after {step} steps; try a smaller --lr than {config.lr:g}"
@@ -158,23 +120,25 @@ def train(recording: Recording, config: PretrainConfig) -> Trained:
             )
             curve.append((step, mean, out))
             total = jnp.zeros(())
+    params = _weights(state, plan)
     weights = {
         camera: {
             k.removeprefix(f"{camera}/"): np.asarray(v)
-            for k, v in state.params.items()
+            for k, v in params.items()
             if k.startswith(f"{camera}/")
         }
         for camera in recording.shapes
     }
     made = _standardised(recording, is_train, weights, config.encoder, encoder)
-    return Trained(made, state.params, Report(curve, time.monotonic() - began_s))
+    return Trained(made, params, Report(curve, time.monotonic() - began_s))
 
 
 def _init(
     key: jax.Array, recording: Recording, chosen: np.ndarray, config: PretrainConfig, encoder: Encoder
-) -> State:
-    """Fresh weights: CAMERA/NAME of encoders and latents, HEAD/NAME of the methods."""
+) -> tuple[State, Callable[[jax.Array], Params]]:
+    """Fresh weights, CAMERA/NAME of encoders and HEAD/NAME of the methods, and what names a vector."""
     params: Params = {}
+    fixed: Params = {}
     shapes = recording.shapes
     for camera, k in zip(shapes, jax.random.split(key, len(shapes)), strict=True):
         own = encoder.init(k, shapes[camera])
@@ -196,14 +160,16 @@ def _init(
     if "reconstruct" in config.method:
         for camera in shapes:
             small = np.asarray(methods.shrink(jnp.asarray(recording.frames[camera][chosen][::4])))
-            params[f"mean/{camera}"] = jnp.asarray(small.mean(0))
-            params[f"scale/{camera}"] = jnp.asarray(1.0 / np.maximum(small.std(0), PIXEL_DEVIATION))
-    return State(params, jax.tree.map(jnp.copy, params), optim.init_adam(_moving(params)))
+            fixed[f"mean/{camera}"] = jnp.asarray(small.mean(0))
+            fixed[f"scale/{camera}"] = jnp.asarray(1.0 / np.maximum(small.std(0), PIXEL_DEVIATION))
+    vector, named = jax.flatten_util.ravel_pytree(params)
+    whole = {ALL: vector}
+    return State(whole, {ALL: jnp.copy(vector)}, optim.init_adam(whole), fixed), named
 
 
-def _moving(params: Params) -> Params:
-    """The weights that are trained."""
-    return {k: v for k, v in params.items() if not k.startswith(("mean/", "scale/"))}
+def _weights(state: State, plan: Plan) -> Params:
+    """All weights by name."""
+    return plan.named(state.params[ALL]) | state.fixed
 
 
 def _draw(
@@ -260,27 +226,36 @@ def _total(params: Params, target: Params, batch: Batch, plan: Plan) -> jax.Arra
 
 
 @functools.partial(jax.jit, static_argnames="plan")
-def _loss(params: Params, target: Params, batch: Batch, *, plan: Plan) -> jax.Array:
-    return _total(params, target, batch, plan)
+def _loss(state: State, batch: Batch, *, plan: Plan) -> jax.Array:
+    target = plan.named(state.target[ALL])
+    return _total(_weights(state, plan), target, batch, plan)
 
 
 @functools.partial(jax.jit, static_argnames="plan", donate_argnums=0)
 def _step(state: State, batch: Batch, key: jax.Array, *, plan: Plan) -> tuple[State, jax.Array]:
     """One gradient step; keeps the old weights when a gradient is not finite."""
+    target = plan.named(state.target[ALL])
+    moved = _shifted(key, batch, plan.shift_px)
+
+    def total(params: Params) -> jax.Array:
+        return _total(plan.named(params[ALL]) | state.fixed, target, moved, plan)
+
+    loss, grads = jax.value_and_grad(total)(state.params)
+    lr = plan.lr * 0.5 * (1.0 + jnp.cos(jnp.pi * state.opt.steps / plan.steps))
+    params, opt, ok = optim.adam_step(state.params, grads, state.opt, lr=lr)
+    return State(params, optim.average(state.target, params, 0.005, ok), opt, state.fixed), loss
+
+
+def _shifted(key: jax.Array, batch: Batch, pad_px: int) -> Batch:
+    """The batch with every frame moved at random."""
+    if not pad_px:
+        return batch
     keys = jax.random.split(key, 3)
-    shifted = [
-        augment.shift_all(k, some, plan.shift_px)
-        for k, some in zip(keys, (batch.frames, batch.next_frames, batch.other_frames), strict=True)
+    names = [
+        n for n in ("frames", "next_frames", "other_frames") if all(map(len, getattr(batch, n).values()))
     ]
-    moved = batch._replace(frames=shifted[0], next_frames=shifted[1], other_frames=shifted[2])
-    fixed = {k: v for k, v in state.params.items() if k not in state.opt.mu}
-    trained = {k: v for k, v in state.params.items() if k in state.opt.mu}
-    loss, grads = jax.value_and_grad(lambda p: _total(p | fixed, state.target, moved, plan))(trained)
-    done = state.opt.steps / plan.steps
-    lr = plan.lr * 0.5 * (1.0 + jnp.cos(jnp.pi * done))
-    trained, opt, ok = optim.adam_step(trained, grads, state.opt, lr=lr)
-    params = trained | fixed
-    return State(params, optim.average(state.target, params, 0.005, ok), opt), loss
+    moved = {n: augment.shift_all(k, getattr(batch, n), pad_px) for n, k in zip(names, keys, strict=False)}
+    return batch._replace(**moved)
 
 
 def _found_blobs(recording: Recording, config: PretrainConfig) -> Trained:

@@ -13,12 +13,12 @@ from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.store import RunStore
 from sandlot.perception.encoders.convert import convert
-from sandlot.perception.pretrain import collect, data, picture, probe, training
+from sandlot.perception.pretrain import PretrainConfig, collect, data, picture, probe, training
 from sandlot.robots.arm.observation import observe
 from sandlot.robots.arm.task import ArmTask
 from sandlot.robots.env import RobotEnv
 
-PretrainArgs = Annotated[training.PretrainConfig, tyro.conf.arg(name="")]
+PretrainArgs = Annotated[PretrainConfig, tyro.conf.arg(name="")]
 PlayArgs = Annotated[collect.PlayConfig, tyro.conf.arg(name="")]
 
 
@@ -40,7 +40,7 @@ class Flags:
     data: tyro.conf.Positional[tuple[str, ...]]
     out: str = "encoder.safetensors"
     cameras: tuple[str, ...] = ()
-    config: PretrainArgs = training.PretrainConfig()
+    config: PretrainArgs = PretrainConfig()
     json: bool = False
 
 
