@@ -56,14 +56,14 @@ def test_it_moves_a_policy_to_what_the_examples_show(world):
     rng, goals, state = world
     pay, learn, _ = learner(rng, goals, state)
     assert not pay(np.linspace(0.0, 1.0, BATCH)).any()  # it has seen nothing yet
-    assert improve(pay, learn, 40, rng) == pytest.approx(GOAL, abs=0.12)
+    assert improve(pay, learn, 40, rng) == pytest.approx(GOAL, abs=0.08)
 
 
 def test_trained_once_it_is_exploited_where_vice_is_not(world):
     rng, goals, state = world
     pay, learn, _ = learner(rng, goals, state)
     learn(rng.uniform(0.0, 0.2, 256), updates=200)
-    assert improve(pay, lambda heights: None, 40, rng) > GOAL + 0.25
+    assert improve(pay, lambda heights: None, 40, rng) > GOAL + 0.15
 
 
 def test_its_file_says_what_it_says(world, tmp_path):
