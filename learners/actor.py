@@ -63,7 +63,11 @@ class Actor:
         self.faults = 0
         self.not_ready = 0  # episodes that a robot that could not go on refused or cut short
         self.bad_actions = 0
-        self._viewer = _viewer(config, self.spec)
+        self._viewer: Any = None
+        if config.rerun:
+            from sandlot.learners.rerun_log import RerunLog  # noqa: PLC0415  (an extra)
+
+            self._viewer = RerunLog(config.task, self.spec)
         self._reported_s = 0.0
         self._waits_for: Use | None = None  # what the env was not ready for, since its last reset
         self._held = False  # a robot was told to hold since the last step
@@ -78,11 +82,6 @@ class Actor:
     def spec(self) -> EnvSpec:
         """What that env observes and does."""
         return self.now.spec
-
-    @property
-    def handed_over(self) -> int:
-        """Steps given to the transport, of all streams."""
-        return sum(practice.handed_over for practice in self.practices)
 
     def run(self) -> None:
         """Steps until stopped."""
@@ -291,14 +290,6 @@ class Actor:
             self._viewer.close()
         for practice in self.practices:
             practice.env.close()
-
-
-def _viewer(config: ActorConfig, spec: EnvSpec) -> Any:
-    if not config.rerun:
-        return None
-    from sandlot.learners.rerun_log import RerunLog  # noqa: PLC0415  (an extra)
-
-    return RerunLog(config.task, spec)
 
 
 def run_actor(config: ActorConfig, stop: threading.Event) -> None:

@@ -67,7 +67,7 @@ def test_an_episode_is_recorded_whole(actor):
     actor.play_episode()
     assert numbers(actor) == ([0, 1, 2], [0, 0, Flag.TRUNCATED | Flag.END])
     assert {int(s["policy_version"]) for s in actor.sent} == {4}
-    assert actor.handed_over == actor.pacer.taken == 3
+    assert actor.now.handed_over == actor.pacer.taken == 3
 
 
 @pytest.mark.parametrize("bad", [[np.nan], [np.inf], [1.01], [-2.0], [], [0.0, 0.0], [[0.0]]])
