@@ -1,8 +1,8 @@
-"""The operator's page beside a robot: first picture, rate, the actor's rhythm with the page open and closed.
+"""The operator's page beside a robot: first picture, rate, and the actor's rhythm with the page and without.
 
-A simulated arm over ROS 2 with two cameras of 640x480 at 30 Hz is stepped at 10 Hz. `sandlot console` runs
-all the time; in every other span a viewer looks at everything, as a phone would from outside. Spans take
-turns, so that whatever else the machine does is in both. `python -m bench.console` prints the rows.
+A simulated arm over ROS 2 with two cameras of 640x480 at 30 Hz is stepped at 10 Hz: without `sandlot console`,
+with it while nobody looks, and with a viewer that looks at everything, as a phone would from outside. Spans
+take turns, so that whatever else the machine does is in all. `python -m bench.console` prints the rows.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from sandlot.learners import envs
 from sandlot.learners.errors import NotReadyError
 
 SPAN_S, TURNS = 15.0, 4
+OPEN, CLOSED, NONE = "open", "closed", "none"
 PERIOD_S = 0.1
 POLLS_S = {"": 1.0, "/newest": 1.0, "/waiting": 3.0, "/curves": 5.0, "/episodes": 5.0}
 """What the page asks of the shown run, and how often."""
@@ -32,8 +33,8 @@ WITHIN_S = 60.0
 
 
 def measure() -> list[dict[str, Any]]:
-    """All rows; about three minutes."""
-    periods: dict[str, list[float]] = {"open": [], "closed": []}
+    """All rows; about four minutes."""
+    periods: dict[str, list[float]] = {OPEN: [], CLOSED: [], NONE: []}
     seen: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -44,29 +45,33 @@ def measure() -> list[dict[str, Any]]:
             stack.callback(camera.terminate)
         env = envs.make(rig.task, robot="ros", cameras=CAMERAS)
         stack.callback(env.close)
-        server = stack.enter_context(Server(folder, ros=True, env=rig.env))
-        server.login()
-        server.until("/runs", bool)
         rig.reset(env, 0)
         for _ in range(TURNS):
-            periods["closed"] += _periods(rig, env)
-            with _viewer(server, seen):
-                periods["open"] += _periods(rig, env)
+            periods[NONE] += _periods(rig, env)
+            with Server(folder, ros=True, env=rig.env) as server:
+                server.login()
+                server.until("/runs", bool)
+                periods[CLOSED] += _periods(rig, env)
+                with _viewer(server, seen):
+                    periods[OPEN] += _periods(rig, env)
     first_s, hz = max(v["first_s"] for v in seen), min(v["hz"] for v in seen)
     rows = [
         _row("console_first_picture", (first_s, "s"), ("bar", 2.0), len(seen)),
         _row("console_rate", (hz, "Hz"), ("bar", 10.0), sum(v["pictures"] for v in seen)),
     ]
     for share in (50, 99):
-        mine, other = (_jitter_ms(periods[name], share) for name in ("open", "closed"))
-        name = f"console_actor_jitter_p{share}_open"
-        rows.append(_row(name, (mine, "ms"), ("page closed", other), len(periods["open"])))
+        alone_ms = _jitter_ms(periods[NONE], share)
+        for name in (OPEN, CLOSED):
+            value = _jitter_ms(periods[name], share), "ms"
+            figure = f"console_actor_jitter_p{share}_page_{name}"
+            rows.append(_row(figure, value, ("no console", alone_ms), len(periods[name])))
     return rows
 
 
 def _periods(rig: RosArmRig, env: envs.Env) -> list[float]:
     """Times between two steps over a span; a reset between two episodes is not a period."""
     still = np.zeros(env.action_space.shape or (), np.float32)
+    rig.reset(env, 0)
     until_s, last_s, found = time.monotonic() + SPAN_S, 0.0, []
     while time.monotonic() < until_s:
         try:

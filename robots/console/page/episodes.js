@@ -104,12 +104,22 @@ class Picture {
   }
 }
 
+// [from, to) of every unbroken stretch of true.
+function spans(flags) {
+  const found = [];
+  flags.forEach((flag, i) => {
+    if (flag && flags[i - 1]) found.at(-1)[1] = i + 1;
+    else if (flag) found.push([i, i + 1]);
+  });
+  return found;
+}
+
 function drawStrip() {
   const { about } = open;
   const x = (step) => ((step + 0.5) * WIDTH) / about.steps;
   const thin = { fill: "none", "vector-effect": "non-scaling-stroke" };
-  const parts = about.human.flatMap((human, i) => (human
-    ? [make("rect", { x: (i * WIDTH) / about.steps, y: 0, width: WIDTH / about.steps + 0.5, height: HEIGHT, fill: "#e8b04b", "fill-opacity": 0.25 })] : []));
+  const parts = spans(about.human).map(([from, to]) => make("rect", { x: (from * WIDTH) / about.steps, y: 0,
+    width: ((to - from) * WIDTH) / about.steps, height: HEIGHT, fill: "#e8b04b", "fill-opacity": 0.25 }));
   for (let k = 0; k < (about.action[0]?.length ?? 0); k++) {
     const points = about.action.map((a, i) => `${x(i)},${HEIGHT / 2 - 0.45 * HEIGHT * a[k]}`).join(" ");
     parts.push(make("polyline", { ...thin, points, stroke: "currentColor", "stroke-opacity": 0.22, "stroke-width": 1 }));

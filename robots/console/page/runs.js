@@ -119,7 +119,8 @@ async function showNewest() {
     figure.lastChild.textContent = camera;
   });
   const judged = answer.ok && answer.value.success.length > 0;
-  for (const id of ["chance-figures", "chance-line"]) $(id).toggleAttribute("hidden", !judged);
+  $("chance-figures").toggleAttribute("hidden", !judged);
+  $("chance-line").toggleAttribute("hidden", !judged || chances.length < 2);
   if (!judged) {
     $("no-chance").textContent = answer.ok ? answer.value.rule : answer.text;
     return;
