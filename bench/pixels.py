@@ -1,12 +1,13 @@
 """Critic steps a second from cameras, beside what the arithmetic alone would take.
 
-`python -m bench.pixels` prints the rows. The arithmetic is the products of one critic step (encoders forward at
-obs and next_obs and backward at obs, bottlenecks, critics, policy) at the speed of a 2048x2048 float32 product,
-measured here too. On a GPU one more row is 2 cameras of 128x128.
+`python -m bench.pixels` prints the rows. The arithmetic is the products of a critic step (encoders forward at
+obs and next_obs and backward at obs, bottlenecks, critics, policy) at the speed of a 2048x2048 float32
+product, measured here too. On a GPU one more row is 2 cameras of 128x128.
 """
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -77,26 +78,28 @@ def seeing_gflop(what: EnvSpec, cfg: AgentConfig) -> float:
 
 def measure() -> list[dict]:
     """All rows."""
-    rows, gflops = [], matrix_product_gflops()
+    return list(rows())
+
+
+def rows() -> Iterator[dict]:
+    """A row for each setting, as it comes."""
+    gflops = matrix_product_gflops()
     settings = SETTINGS + ([GPU_SETTING] if jax.default_backend() == "gpu" else [])
     for batch, cameras, side_px in settings:
         cfg, what = config(batch), spec(cameras, side_px)
         took = seconds(what, cfg)
         alone = (seeing_gflop(what, cfg) + update_gflop(cfg)) / gflops
-        rows.append(
-            {
-                "figure": f"RLPD from {cameras} camera{'s' * (cameras > 1)} {side_px}x{side_px}, batch {batch}",
-                "value": cfg.utd / took,
-                "unit": "critic steps/s",
-                "against": "arithmetic alone",
-                "against_value": cfg.utd / alone,
-                "ratio": alone / took,
-                "runs": ROUNDS,
-            }
-        )
-    return rows
+        yield {
+            "figure": f"RLPD from pixels, cameras {cameras} x {side_px}x{side_px}, batch {batch}",
+            "value": cfg.utd / took,
+            "unit": "critic steps/s",
+            "against": "arithmetic alone",
+            "against_value": cfg.utd / alone,
+            "ratio": alone / took,
+            "runs": ROUNDS,
+        }
 
 
 if __name__ == "__main__":
-    for line in measure():
-        print(json.dumps(line))
+    for line in rows():
+        print(json.dumps(line), flush=True)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+import yaml
 
 from sandlot.learners import plugins
 from sandlot.learners.errors import ConfigError, SpecError, WeightsError
@@ -39,25 +40,21 @@ class VisionArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 f"policy needs encoder '{self.encoder}' with {self.settings}: {error}; export it again"
             ) from error
 
-    def frame_shape(self, spec: EnvSpec, camera: str) -> tuple[int, int, int]:
-        """What the encoder sees of a camera: a stack's frames lie behind each other in the channels."""
-        height, width, channels = spec.images[camera]
-        return height, width, channels * self.frame_stack
-
     def shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of the encoders."""
         encoder = self.make()
         return {
             f"encoder.{camera}.{name}": shape
             for camera in sorted(spec.images)
-            for name, shape in encoder.shapes(self.frame_shape(spec, camera)).items()
+            for name, shape in encoder.shapes(spec.images[camera]).items()
         }
 
     def neck_shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of a bottleneck."""
         encoder, found = self.make(), {}
         for camera in sorted(spec.images):
-            found[f"bottleneck.{camera}.w"] = (encoder.size(self.frame_shape(spec, camera)), self.latent)
+            size = self.frame_stack * encoder.size(spec.images[camera])
+            found[f"bottleneck.{camera}.w"] = (size, self.latent)
             found |= {f"bottleneck.{camera}.{part}": (self.latent,) for part in ("b", "scale", "shift")}
         return found
 
@@ -82,7 +79,7 @@ class Sight:
             SpecError: a camera is missing, or its frames have another shape or type.
         """
         cameras = sorted(self.spec.images)
-        return {camera: self._encode(camera, self._frames(images, camera, lead)) for camera in cameras}
+        return {camera: self._encode(camera, self._frames(images, camera, lead), lead) for camera in cameras}
 
     def _frames(self, images: dict[str, Any], camera: str, lead: tuple[int, ...]) -> np.ndarray:
         stack, shape = self.arch.frame_stack, self.spec.images[camera]
@@ -100,12 +97,9 @@ class Sight:
             )
         return frames
 
-    def _encode(self, camera: str, frames: np.ndarray) -> np.ndarray:
-        height, width, channels = self.spec.images[camera]
-        lead = frames.shape[: -3 - (self.arch.frame_stack > 1)]
-        stacked = frames.reshape(-1, self.arch.frame_stack, height, width, channels)
-        stacked = np.moveaxis(stacked, 1, 3).reshape(-1, *self.arch.frame_shape(self.spec, camera))
-        encoded: np.ndarray = self._encoder.apply_numpy(self._own[camera], stacked)
+    def _encode(self, camera: str, frames: np.ndarray, lead: tuple[int, ...]) -> np.ndarray:
+        one_by_one = frames.reshape(-1, *self.spec.images[camera])
+        encoded: np.ndarray = self._encoder.apply_numpy(self._own[camera], one_by_one)
         return encoded.reshape(*lead, -1)
 
 
@@ -155,6 +149,18 @@ def arch_of(spec: EnvSpec, cfg: "AgentConfig") -> VisionArch | None:
     """How the policy of an agent sees; None without cameras."""
     if not spec.images:
         return None
-    encoder = plugins.load("encoder", cfg.encoder)()
-    settings = msgspec.to_builtins(encoder)
+    settings = msgspec.to_builtins(encoder_of(cfg))
     return VisionArch(cfg.encoder, settings, cfg.latent, cfg.frame_stack)
+
+
+def encoder_of(cfg: "AgentConfig") -> Any:
+    """The encoder that a config names, with its settings; raises ConfigError when there is none such."""
+    make = plugins.load("encoder", cfg.encoder)
+    try:
+        pairs = [text.split("=", 1) for text in cfg.encoder_settings]
+        return make(**{name: yaml.safe_load(value) for name, value in pairs})
+    except (TypeError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"encoder '{cfg.encoder}' cannot be made with settings {list(cfg.encoder_settings)}: {error}; "
+            "write NAME=VALUE for settings that it has"
+        ) from error

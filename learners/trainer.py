@@ -29,6 +29,10 @@ OFFLINE_ALGOS = ("wsrl", "bc")
 """Agents that learn from what is pinned (demonstrations, an earlier run) before they practise."""
 
 
+SPARE_ROWS = 10_000
+"""For what actors send beyond the run's steps. Every step takes a row, and one more where a segment ends."""
+
+
 class Snapshot(NamedTuple):
     """What a checkpoint holds: the update count, named arrays, and JSON-able facts."""
 
@@ -51,8 +55,9 @@ class Trainer:
         cfg = config.agent
         self.folder, self.config, self.store, self.pinned_seq = folder, config, store, pinned_seq
         self.state = agents.init(store.spec, cfg, config.seed)
+        self.capacity = rows_needed(config, pinned_seq)
         self.replay = Replay(
-            store.spec, config.capacity, gamma=cfg.gamma, n=cfg.n_step, frame_stack=cfg.frame_stack
+            store.spec, self.capacity, gamma=cfg.gamma, n=cfg.n_step, frame_stack=cfg.frame_stack
         )
         self.ratio = UpdateRatio(ratio_config(config))
         self.updates = self.offline_updates = 0
@@ -187,7 +192,7 @@ class Trainer:
         self.ratio.restore({**meta["ratio"], "granted": self.updates})
         cursor = int(meta["prefetch"]["cursor"])
         # every step takes a row, so these fill the ring as all steps would: what came before was overwritten
-        first = max(self.pinned_seq, cursor - (self.config.capacity - self.replay.pinned))
+        first = max(self.pinned_seq, cursor - (self.capacity - self.replay.pinned))
         self._fill(self.store.read(first, cursor - first))
         self._prefetch = self._make_prefetch()
         self._prefetch.restore(meta["prefetch"])
@@ -199,6 +204,11 @@ class Trainer:
         """Takes the weights of another run's checkpoint (`--init`); its counters are not taken over."""
         fresh = self.state
         self.state = agents.arrays_to_state(fresh, saved.arrays)._replace(rng=fresh.rng, step=fresh.step)
+
+
+def rows_needed(config: TrainConfig, pinned_seq: int) -> int:
+    """The replay's rows: `capacity`, but no more than a run of so many steps can fill; frames are large."""
+    return min(config.capacity, 2 * (pinned_seq + config.steps) + SPARE_ROWS)
 
 
 def ratio_config(config: TrainConfig) -> RatioConfig:

@@ -58,6 +58,7 @@ class AgentConfig:
         warmup_env_steps: WSRL: environment steps played by the pretrained policy before the first update.
         retain: WSRL: keep sampling the offline data online (`demo_fraction` of each batch).
         encoder: what turns frames into features: "conv", "resnet10", or a plugin's name.
+        encoder_settings: the encoder's own settings, as NAME=VALUE.
         encoder_frozen: never train the encoders.
         latent: numbers per camera after the bottleneck.
         augment_px: frames are shifted at random by up to this many pixels; 0 leaves them as they are.
@@ -110,6 +111,7 @@ class AgentConfig:
     warmup_env_steps: int = 5_000
     retain: bool = False
     encoder: str = "conv"
+    encoder_settings: tuple[str, ...] = ()
     encoder_frozen: bool = False
     latent: int = 50
     augment_px: int = 4
@@ -120,7 +122,11 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError naming the field, its value, the rule and what to write instead."""
-        for field in ("actor_hidden", "critic_hidden"):  # YAML gives lists; jit needs something hashable
+        for field in (
+            "actor_hidden",
+            "critic_hidden",
+            "encoder_settings",
+        ):  # YAML gives lists; jit needs something hashable
             object.__setattr__(self, field, tuple(getattr(self, field)))
         for field, choices in _CHOICES.items():
             _need(self, field, getattr(self, field) in choices, f"must be one of {', '.join(choices)}")

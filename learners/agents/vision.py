@@ -9,16 +9,16 @@ bottleneck has a moving average. That spares a forward pass of every frame (as i
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from sandlot.learners import plugins
 from sandlot.learners.agents import augment, networks, optim
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import Params, Transition, Vision
 from sandlot.learners.schema import EnvSpec
+from sandlot.learners.sight import encoder_of
 
 
 class Look(NamedTuple):
@@ -38,7 +38,7 @@ def init(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Vision | None:
     weights = {
         f"{networks.ENCODER}.{camera}.{name}": array
         for camera, k in zip(sorted(spec.images), keys, strict=True)
-        for name, array in encoder.init(k, frame_shape(spec, camera, cfg)).items()
+        for name, array in encoder.init(k, spec.images[camera]).items()
     }
     neck = {} if cfg.algo == "bc" else init_neck(key_neck, spec, cfg)
     fresh = Vision(weights, neck, jax.tree.map(jnp.copy, neck), {}, {})
@@ -46,22 +46,11 @@ def init(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Vision | None:
     return fresh._replace(mu=zeros.mu, nu=zeros.nu)
 
 
-def encoder_of(cfg: AgentConfig) -> Any:
-    """The encoder that a config names."""
-    return plugins.load("encoder", cfg.encoder)()
-
-
-def frame_shape(spec: EnvSpec, camera: str, cfg: AgentConfig) -> tuple[int, int, int]:
-    """What an encoder sees of a camera: the frames of a stack lie behind each other in the channels."""
-    height, width, channels = spec.images[camera]
-    return height, width, channels * cfg.frame_stack
-
-
 def init_neck(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Params:
     """A bottleneck from every camera's features; empty without cameras."""
     found: Params = {}
     for camera, k in zip(sorted(spec.images), jax.random.split(key, max(1, len(spec.images))), strict=False):
-        size = encoder_of(cfg).size(frame_shape(spec, camera, cfg))
+        size = encoder_of(cfg).size(spec.images[camera]) * cfg.frame_stack
         mlp = networks.init_mlp(k, (size, cfg.latent), layer_norm=False)
         front = f"{networks.BOTTLENECK}.{camera}"
         found |= {f"{front}.w": mlp["w_out"], f"{front}.b": mlp["b_out"]}
@@ -75,23 +64,30 @@ def input_size(spec: EnvSpec, cfg: AgentConfig) -> int:
 
 
 def trained(vision: Vision, cfg: AgentConfig) -> Params:
-    """The weights that the critics' gradient moves."""
-    return vision.neck if cfg.encoder_frozen else {**vision.encoder, **vision.neck}
+    """The weights that the critics' gradient moves; an encoder may say which of its own `trains`."""
+    if cfg.encoder_frozen:
+        return vision.neck
+    trains = getattr(encoder_of(cfg), "trains", lambda name: True)
+    moving = {name: a for name, a in vision.encoder.items() if trains(name.rpartition(".")[2])}
+    return {**moving, **vision.neck}
 
 
 def shifted(key: jax.Array, batch: Transition, cfg: AgentConfig) -> tuple[Params, Params]:
     """The frames of obs and next_obs by camera, each shifted at random by itself."""
     key_obs, key_next = jax.random.split(key)
     return tuple(
-        augment.shift_all(k, {n: _stack(f) for n, f in obs["images"].items()}, cfg.augment_px)
+        augment.shift_all(k, obs["images"], cfg.augment_px)
         for k, obs in ((key_obs, batch.obs), (key_next, batch.next_obs))
     )  # type: ignore[return-value]
 
 
 def encode(weights: Params, frames: Params, cfg: AgentConfig) -> Params:
-    """Features [B, F] of every camera's frames [B, H, W, C]."""
-    encoder = encoder_of(cfg)
-    return {camera: encoder.apply(networks.of(weights, camera), views) for camera, views in frames.items()}
+    """Features [B, F] of every camera's frames [B, H, W, C]; of stacks [B, K, H, W, C] side by side, [B, K F]."""
+    encoder, features = encoder_of(cfg), {}
+    for camera, views in frames.items():
+        one_by_one = views.reshape(-1, *views.shape[-3:])
+        features[camera] = encoder.apply(networks.of(weights, camera), one_by_one).reshape(len(views), -1)
+    return features
 
 
 def look(vision: Vision, batch: Transition, key: jax.Array, cfg: AgentConfig) -> Look:
@@ -125,14 +121,6 @@ def move(
     neck = {name: new[name] for name in vision.neck}
     encoder = {name: new.get(name, array) for name, array in vision.encoder.items()}
     return Vision(encoder, neck, optim.average(vision.target, neck, cfg.tau, ok), mu, nu)
-
-
-def _stack(frames: jax.Array) -> jax.Array:
-    """The frames of a stack [B, K, H, W, C] behind each other, [B, H, W, K * C], oldest first."""
-    if frames.ndim == 4:
-        return frames
-    moved = jnp.moveaxis(frames, 1, 3)
-    return moved.reshape(*moved.shape[:3], -1)
 
 
 def _shown(batch: Transition, here: Params, there: Params) -> Transition:

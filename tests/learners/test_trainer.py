@@ -2,8 +2,11 @@
 
 import contextlib
 
+import msgspec
 import numpy as np
 import pytest
+import tests.learners.agents.helpers  # noqa: F401  (registers the encoder "tiny")
+from bench import faults_resume
 from bench.faults_resume import CAPACITY, SPEC, Twin, fault_15, played, practice
 from bench.system_rig import tiny
 
@@ -31,6 +34,26 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
     assert {"actor.w0", "critic_opt.mu.w0", "rng", "drawn", "losses", "counters"} <= whole.keys()
     other = played(tmp_path / "other", (4, "rlpd", 1), pieces, stops=set(), times_ms=[])
     assert whole != other  # the comparison can fail
+
+
+def test_a_resumed_run_that_sees_stacks_of_frames_ends_with_the_same_bits(tmp_path, monkeypatch):
+    def practice_with_frames(seed, count, stream, first=0):
+        made = practice(seed, count, stream, first)
+        rng = np.random.default_rng([seed, first, 1])
+        for records in (made.steps, made.finals):
+            records["image.cam"] = rng.integers(0, 256, records["image.cam"].shape)
+        return made
+
+    sees = {"encoder": "tiny", "latent": 4, "frame_stack": 2, "augment_px": 1, "n_critics": 1, "n_min": 1}
+    agent = AgentConfig(**{**vars(faults_resume.AGENT), **sees})
+    monkeypatch.setattr(faults_resume, "AGENT", agent)
+    monkeypatch.setattr(faults_resume, "SPEC", msgspec.structs.replace(SPEC, images={"cam": (8, 8, 3)}))
+    monkeypatch.setattr(faults_resume, "practice", practice_with_frames)
+    pieces = [20, 40, 40]
+    whole = played(tmp_path / "whole", RLPD, pieces, stops=set(), times_ms=[])
+    parts = played(tmp_path / "parts", RLPD, pieces, stops={0, 1}, times_ms=[])
+    assert whole == parts
+    assert {"vision.mu.encoder.cam.kernel", "vision.target.bottleneck.cam.w"} <= whole.keys()
 
 
 @pytest.mark.slow

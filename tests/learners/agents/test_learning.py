@@ -3,11 +3,12 @@
 import jax
 import numpy as np
 import pytest
-from tests.learners.agents.helpers import contextual, small, spec
+from tests.learners.agents.helpers import contextual, pixels, small, spec
 
 from sandlot.learners import agents
 from sandlot.learners.agents import Transition
 from sandlot.learners.policy import policy_from_state
+from sandlot.learners.schema import Entry, EnvSpec
 
 TOY = spec(1, 1)
 PLACES = np.linspace(-0.9, 0.9, 19, dtype=np.float32)[:, None]
@@ -16,6 +17,36 @@ GOAL, STEP, LENGTH = 0.8, 0.2, 12
 
 def mode(state, cfg):
     return policy_from_state(state, TOY, cfg).act({"state": PLACES})
+
+
+def looked_at(u, b, rng):
+    """One-step episodes: a bright bar in a dark frame of 16x16 px; the best action is where it stands."""
+    place = rng.uniform(-0.8, 0.8, (u, b)).astype(np.float32)
+    column = (place + 1) * 7.5
+    bar = np.exp(-np.square(np.arange(16) - column[..., None]) / 4)[:, :, None, :, None]
+    frame = np.broadcast_to(255 * bar, (u, b, 16, 16, 3)).astype(np.uint8)
+    action = rng.uniform(-1, 1, (u, b, 1)).astype(np.float32)
+    reward, zeros = -np.square(action[..., 0] - place), np.zeros((u, b), np.float32)
+    obs = {"state": zeros[..., None], "images": {"cam": frame}}
+    return Transition(obs, action, reward, zeros, obs, reward), place
+
+
+def test_an_agent_that_sees_finds_what_only_the_frame_shows():
+    seen = EnvSpec("bar", (Entry("nothing", 1),), {"cam": (16, 16, 3)}, (Entry("a", 1),), 10.0, 5)
+    cfg = pixels(
+        "sac", batch_size=64, actor_lr=3e-3, critic_lr=3e-3, temp_lr=3e-3, actor_every=1, init_temperature=0.1
+    )
+    state, rng = agents.init(seen, cfg, 0), np.random.default_rng(0)
+    test, place = looked_at(1, 100, np.random.default_rng(1))
+    one = jax.tree.map(lambda x: x[0], test.obs)
+
+    def error(state):
+        return np.abs(policy_from_state(state, seen, cfg).act(one)[:, 0] - place[0]).mean()
+
+    before = error(state)
+    for _ in range(40):
+        state, _ = agents.update(state, looked_at(20, 64, rng)[0], cfg)
+    assert before > 0.3 and error(state) < 0.1
 
 
 def test_sac_finds_the_best_action_of_every_state():

@@ -198,18 +198,40 @@ def test_an_agent_may_see_without_any_state():
     assert jax.tree.structure(after) == jax.tree.structure(state)
 
 
-def test_a_stack_of_frames_lies_in_the_channels_oldest_first_and_is_shifted_as_one():
+def test_a_stack_of_frames_is_shifted_as_one_and_encoded_one_by_one():
     cfg = pixels(frame_stack=3, augment_px=2)
     state = agents.init(SPEC, cfg, 0)
-    assert state.vision.encoder["encoder.side.kernel"].shape == (16 * 9, 4)
+    assert state.vision.encoder["encoder.side.kernel"].shape == (48, 4)
+    assert state.vision.neck["bottleneck.side.w"].shape == (3 * 16, 5)
     made = minibatch(stack=3)
     one = made.obs["images"]["side"][:, :1].repeat(3, 1)  # three times the same frame
     shown, _ = vision.shifted(jax.random.key(0), made._replace(obs={"images": {"side": one}}), cfg)
-    got = np.asarray(shown["side"])
-    assert got.shape == (8, 8, 8, 9)
-    np.testing.assert_array_equal(got[..., :3], got[..., 3:6])
-    np.testing.assert_array_equal(got[..., :3], got[..., 6:])
-    whole, _ = vision.shifted(jax.random.key(0), made, pixels(frame_stack=3, augment_px=0))
-    np.testing.assert_array_equal(whole["side"][..., 3:6], made.obs["images"]["side"][:, 1])
+    for k in (1, 2):
+        np.testing.assert_array_equal(shown["side"][:, 0], shown["side"][:, k])
+    features = vision.encode(state.vision.encoder, {"side": made.obs["images"]["side"]}, cfg)["side"]
+    second = vision.encode(state.vision.encoder, {"side": made.obs["images"]["side"][:, 1]}, cfg)["side"]
+    np.testing.assert_allclose(features[:, 16:32], second, rtol=1e-5)
     after, _ = jax.eval_shape(lambda s, b: agents.update(s, b, cfg), state, frames(stack=3))
     assert jax.tree.structure(after) == jax.tree.structure(state)
+
+
+class HalfFrozen(Tiny):
+    def trains(self, name):
+        return name == "bias"
+
+
+def test_an_encoder_may_name_a_part_that_is_not_trained():
+    plugins.register("encoder", "half", f"{__name__}:HalfFrozen")
+    state = agents.init(SPEC, pixels(encoder="half"), 0)
+    assert {n for n in state.vision.mu if n.startswith("encoder")} == {
+        "encoder.side.bias",
+        "encoder.wrist.bias",
+    }
+
+
+def test_an_encoders_settings_are_given_as_text():
+    wide = pixels(encoder_settings=["width=6"])
+    assert agents.init(SPEC, wide, 0).vision.encoder["encoder.side.bias"].shape == (6,)
+    for text in ("depth=2", "width"):
+        with pytest.raises(ConfigError, match="encoder 'tiny' cannot be made.*write NAME=VALUE"):
+            agents.init(SPEC, pixels(encoder_settings=[text]), 0)
