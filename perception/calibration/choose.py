@@ -5,7 +5,7 @@ import numpy as np
 from sandlot.perception.calibration.board import Corners
 
 STILL_PX, STILL_S = 1.0, 0.3
-NEW_SHARE = 0.08
+NEW_SHARE = 0.05
 """Corners must lie this far, as a share of the picture's width, from where they lay in every kept frame."""
 
 
