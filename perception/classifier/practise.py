@@ -41,19 +41,23 @@ AFTER_STEPS = 4
 LATE_STEPS = 12
 
 
-def practise(env: envs.Env, task: str, layout: Layout, *, episodes: int, seed: int) -> Iterator[Clip]:
+def practise(
+    env: envs.Env, task: str, layout: Layout, *, episodes: int, seed: int, world: str = "sim"
+) -> Iterator[Clip]:
     """Plays episodes to their time limit, successful or not; episode k is reset with seed + k.
+
+    An episode's name says world, task and seed, so that the same one is not added twice.
 
     Raises:
         ConfigError: the task has no scripted expert.
     """
     require_expert(env, task)
     for k in range(episodes):
-        yield _episode(env, layout, seed + k)
+        yield _episode(env, layout, seed + k)._replace(episode=f"{world}/{layout.task}/{seed + k}")
 
 
 def _episode(env: envs.Env, layout: Layout, seed: int) -> Clip:
-    """One episode; its name says task and seed, so that the same one is not added twice."""
+    """One episode, without a name."""
     rng = np.random.default_rng([seed, 0xC1A55])
     obs, info = env.reset(seed=seed)
     player = _Player(env, rng)
@@ -68,7 +72,7 @@ def _episode(env: envs.Env, layout: Layout, seed: int) -> Clip:
             break
     labels = np.array(truth, np.uint8) * (len(layout.classes) - 1)
     stacked = {camera: np.stack(seen) for camera, seen in frames.items()}
-    return Clip(f"sim/{layout.task}/{seed}", stacked, labels, close_to_success(np.array(truth)))
+    return Clip("", stacked, labels, close_to_success(np.array(truth)))
 
 
 def close_to_success(truth: np.ndarray, steps: int = CLOSE) -> np.ndarray:

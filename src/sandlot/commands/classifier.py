@@ -182,7 +182,8 @@ def _of_task(task: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
 
     def clips() -> Iterator[Clip]:
         try:
-            yield from practise(env, task, layout, episodes=flags.episodes, seed=flags.seed)
+            world = "randomized" if flags.env.randomize else "sim"
+            yield from practise(env, task, layout, episodes=flags.episodes, seed=flags.seed, world=world)
         finally:
             env.close()
 
