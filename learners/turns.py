@@ -1,8 +1,9 @@
 """What is practised next where two tasks undo each other and nobody resets between them. Pure.
 
 A success hands over to the other direction. A failure is tried again, `tries` times; then the other direction
-is tried from where things stand; then the reset controllers put things in order. An object that is stuck is
-for them at once. So many failures in a row as `call_after` call a person: nothing is repeated for ever.
+is tried from where things stand; where it has nothing to do, or fails as often, the reset controllers set up
+a trial of it. An object that is stuck is for them at once. So many failures in a row as `call_after` call a
+person: nothing is repeated for ever.
 """
 
 import enum
@@ -71,9 +72,12 @@ class Turn(NamedTuple):
         fruitless = self.fruitless + 1
         if cfg.call_after and fruitless >= cfg.call_after:
             return Turn(self.direction, Begin.PERSON)
-        if trial is Trial.DONE_BEFORE:  # the other direction; if that is why we are here, put in order
-            begin = Begin.CONTROLLERS if self.swapped else Begin.HERE
-            return Turn(1 - self.direction, begin, 0, not self.swapped, fruitless)
+        if (
+            trial is Trial.DONE_BEFORE and self.swapped
+        ):  # both shall be practised: controllers help
+            return Turn(self.direction, Begin.CONTROLLERS, fruitless=fruitless)
+        if trial is Trial.DONE_BEFORE:
+            return Turn(1 - self.direction, Begin.HERE, 0, True, fruitless)
         return self._after_failure(trial, fruitless, cfg.tries)
 
     def _after_failure(self, trial: Trial, fruitless: int, tries: int) -> "Turn":

@@ -31,10 +31,22 @@ def test_a_failure_is_tried_again_then_the_other_way_then_the_controllers_have_a
     ]  # fmt: skip
 
 
-def test_where_the_other_direction_has_nothing_to_do_the_controllers_help_the_one_that_failed():
-    assert play(Trial.FAILURE, Trial.FAILURE, Trial.DONE_BEFORE) == (0, Begin.CONTROLLERS)
+def test_where_the_other_direction_has_nothing_to_do_the_controllers_set_it_up():
+    assert play(Trial.FAILURE, Trial.FAILURE, Trial.DONE_BEFORE) == (1, Begin.CONTROLLERS)
     assert play(Trial.DONE_BEFORE) == (1, Begin.HERE)
-    assert play(Trial.DONE_BEFORE, Trial.DONE_BEFORE) == (0, Begin.CONTROLLERS)
+    assert play(Trial.DONE_BEFORE, Trial.DONE_BEFORE) == (1, Begin.CONTROLLERS)
+
+
+def test_both_directions_are_practised_while_neither_succeeds():
+    """The object stays in the first bin unless the controllers move it: forward can begin, or backward."""
+    turn, played, first_bin = Turn(), [0, 0], True
+    for _ in range(48):
+        if turn.begin is Begin.CONTROLLERS:
+            first_bin = turn.direction == 0
+        done = first_bin == (turn.direction == 1)
+        played[turn.direction] += not done
+        turn = turn.next(Trial.DONE_BEFORE if done else Trial.FAILURE, TurnConfig(tries=3, call_after=0))
+    assert played == [18, 18]
 
 
 def test_what_is_stuck_is_for_the_controllers_at_once_and_a_fault_is_nobodys_failure():
