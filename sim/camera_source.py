@@ -8,7 +8,7 @@ import time
 
 from sandlot.learners.errors import ConfigError
 from sandlot.perception.cameras import CameraConfig, Shot, Stamped
-from sandlot.perception.cameras.opencv import Pace
+from sandlot.perception.cameras.pace import Pace
 from sandlot.sim.arm_device import Config, SimArmDevice
 
 WIDTH_PX, HEIGHT_PX = 640, 480

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from sandlot.perception.cameras.config import CameraConfig
 from sandlot.perception.cameras.errors import CameraError
 from sandlot.perception.cameras.frame import Shot, Stamped
-from sandlot.perception.cameras.opencv import Pace
+from sandlot.perception.cameras.pace import Pace
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 

@@ -12,8 +12,12 @@ from sandlot.learners.errors import ConfigError
 from sandlot.perception.cameras.config import CameraConfig
 from sandlot.perception.cameras.errors import CameraError
 from sandlot.perception.cameras.frame import Shot, Stamped
+from sandlot.perception.cameras.pace import Pace
 
 log = logging.getLogger(__name__)
+
+# OpenCV would warn at every try to open a camera that is away; a CameraError says it.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 PLAUSIBLE_S = 1.0
 """A driver's stamp this long ago or less is one of the steady clock."""
@@ -21,7 +25,6 @@ MANUAL, AUTOMATIC = 1, 3
 """V4L2_EXPOSURE_MANUAL and V4L2_EXPOSURE_APERTURE_PRIORITY (linux/v4l2-controls.h)."""
 EXPOSURE_UNIT_S = 1e-4
 """V4L2_CID_EXPOSURE_ABSOLUTE counts 100 us."""
-STEP_S = 0.05
 
 
 class V4l2:
@@ -108,13 +111,9 @@ class V4l2:
             return "nothing answers there"
         if not os.path.exists(device):
             return f"{device} does not exist"
-        return f"{device} exists but gives no frame; another program may have it" if self._may(device) else (
-            f"{device} may not be read by this user; add it to the group 'video'"
-        )  # fmt: skip
-
-    @staticmethod
-    def _may(device: str) -> bool:
-        return os.access(device, os.R_OK)
+        if not os.access(device, os.R_OK):
+            return f"{device} may not be read by this user; add it to the group 'video'"
+        return f"{device} exists but gives no frame; another program may have it"
 
 
 class Stream(V4l2):
@@ -129,7 +128,6 @@ class Stream(V4l2):
     def __init__(self, config: CameraConfig) -> None:
         super().__init__(config)
         self._pace: Pace | None = None
-        self._sequence = -1
 
     def open(self) -> None:
         """Opens it at its beginning."""
@@ -154,20 +152,6 @@ class Stream(V4l2):
     def _settings(self) -> Iterator[tuple[int, float, str]]:
         """A recording cannot be set."""
         return iter(())
-
-
-class Pace:
-    """Frames of a recording, one every `period_s`; those that are long overdue are not made up for."""
-
-    def __init__(self, period_s: float, now_s: float) -> None:
-        self._period_s, self._due_s = period_s, now_s
-
-    def wait(self) -> float:
-        """Waits until the next frame is due and returns that time, steady clock."""
-        now_s = time.monotonic()
-        self._due_s = max(self._due_s + self._period_s, now_s - self._period_s)
-        time.sleep(max(0.0, self._due_s - now_s))
-        return self._due_s
 
 
 def true_stamp(driver_ms: float, now_s: float) -> tuple[float, Stamped]:
