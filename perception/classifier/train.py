@@ -37,7 +37,7 @@ class LearnConfig:
         light: random change of brightness and contrast, as a share.
         check_every: updates between two looks at the validation episodes.
         patience: looks without an improvement before it stops.
-        precision: of the threshold that is chosen on the validation episodes.
+        precision: of the threshold on the validation episodes; a little more than is wanted elsewhere.
         debounce: steps that must say so before a stage is reached, at least 2.
         least: frames that every class must have among the training episodes.
         seed: of everything random.
@@ -53,7 +53,7 @@ class LearnConfig:
     light: float = 0.15
     check_every: int = 50
     patience: int = 10
-    precision: float = 0.99
+    precision: float = 0.995
     debounce: int = 2
     least: int = 20
     seed: int = 0
