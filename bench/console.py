@@ -1,8 +1,9 @@
 """The operator's page beside a robot: first picture, rate, and the actor's rhythm with the page and without.
 
-A simulated arm over ROS 2 with two cameras of 640x480 at 30 Hz is stepped at 10 Hz: without `sandlot console`,
-with it while nobody looks, and with a viewer that looks at everything, as a phone would from outside. Spans
-take turns, so that whatever else the machine does is in all. `python -m bench.console` prints the rows.
+A simulated arm over ROS 2 with two cameras of 640x480 at 30 Hz is stepped at 10 Hz: without `sandlot
+console`, with it while nobody looks, and with a viewer that looks at everything, as a phone would from
+outside. Spans take turns, so that whatever else the machine does is in all. `python -m bench.console` prints
+the rows.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ OPEN, CLOSED, NONE = "open", "closed", "none"
 PERIOD_S = 0.1
 POLLS_S = {"": 1.0, "/newest": 1.0, "/waiting": 3.0, "/curves": 5.0, "/episodes": 5.0}
 """What the page asks of the shown run, and how often."""
+RESET_S = 3.0
 WITHIN_S = 60.0
 
 
@@ -106,7 +108,7 @@ def _viewer(server: Server, seen: list[dict[str, Any]]) -> Iterator[None]:
 
 
 def look(site: str, cookie: str) -> dict[str, Any]:
-    """Opens the page and looks at every camera and at a run, for one span less a second."""
+    """Opens the page and looks at every camera and at a run, for one span and the reset before it."""
     import http.client
 
     host = site.partition("//")[2]
@@ -122,7 +124,7 @@ def look(site: str, cookie: str) -> dict[str, Any]:
     due_s = dict.fromkeys(POLLS_S, began_s)
     headers = {"Origin": site, "Cookie": cookie}
     with connect(f"ws://{host}/live", additional_headers=headers, open_timeout=WITHIN_S) as live:
-        while (now_s := time.monotonic()) < began_s + SPAN_S - 1.0:
+        while (now_s := time.monotonic()) < began_s + SPAN_S + RESET_S:
             for path, when_s in due_s.items():
                 if times and now_s >= when_s:
                     due_s[path] = now_s + POLLS_S[path]

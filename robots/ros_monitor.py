@@ -96,6 +96,7 @@ class Monitor:
             DIAGNOSTICS.name: self._hear_diagnostics,
         }
         self._group = Polled()
+        self._attentive = True
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="monitor", daemon=True)
@@ -117,6 +118,15 @@ class Monitor:
         with self._lock:
             for heard in self._heard.values():
                 heard.stats = TopicStats(heard.stats.type)
+
+    def attend(self, attentive: bool) -> None:
+        """Whether to hear every topic, or the gate and diagnostics alone, which costs next to nothing."""
+        with self._lock:
+            if attentive and not self._attentive:
+                for name in self._heard.keys() - self._decoded.keys():
+                    self._heard[name].take()  # what came meanwhile
+                    self._heard[name].stats = TopicStats(self._heard[name].stats.type)
+            self._attentive = attentive
 
     def close(self) -> None:
         """Ends the thread and the node."""
@@ -140,6 +150,8 @@ class Monitor:
         with self._lock:
             for name, heard in self._heard.items():
                 hear = self._decoded.get(name)
+                if hear is None and not self._attentive:
+                    continue
                 for raw in heard.take():
                     if hear is not None:
                         hear(deserialize_message(raw, heard.message))

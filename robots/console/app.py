@@ -212,6 +212,7 @@ class Console:
         await socket.accept()
         viewer = Viewer()
         self.hall.viewers.add(viewer)
+        self._tell_wanted()
         listening = asyncio.create_task(self._listen(socket, viewer))
         try:
             await self._send(socket, viewer, session, listening)
@@ -220,7 +221,10 @@ class Console:
         finally:
             listening.cancel()
             self.hall.viewers.discard(viewer)
-            self.robot.watch(self.hall.wanted())
+            self._tell_wanted()
+
+    def _tell_wanted(self) -> None:
+        self.robot.watch(self.hall.wanted(), len(self.hall.viewers))
 
     async def _send(
         self, socket: WebSocket, viewer: Viewer, session: Session, listening: asyncio.Task[None]
@@ -247,7 +251,7 @@ class Console:
                     viewer.saw(said["saw"])
                 elif isinstance(said, dict) and isinstance(said.get("watch"), list):
                     viewer.wants(str(name) for name in said["watch"])
-                    self.robot.watch(self.hall.wanted())
+                    self._tell_wanted()
         except (WebSocketDisconnect, json.JSONDecodeError, KeyError, RuntimeError):
             return
 

@@ -40,6 +40,7 @@ class Child:
 
     Attributes:
         problem: why it cannot be asked, "" when it can.
+        on_ready: called at the beginning of each of its lives.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Child:
         self._on_event = on_event
         self._process: asyncio.subprocess.Process | None = None
         self._refused = False
+        self.on_ready: Callable[[], None] = lambda: None
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
 
@@ -131,6 +133,7 @@ class Child:
     def _hear(self, message: Message) -> None:
         if message.get("event") == "ready":
             self.problem = ""
+            self.on_ready()
         elif message.get("event") == "refused":
             self.problem, self._refused = str(message["text"]), True
         else:

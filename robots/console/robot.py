@@ -52,10 +52,13 @@ class Robot:
         self._bridge = Child("robot", words, self._hear)
         self._cameras = Child("cameras", pictures, self._see)
         self._watched: frozenset[str] = frozenset()
+        self._attended = False
+        self._calling: asyncio.Task[str] | None = None
         self._runs: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Starts its processes."""
+        self._bridge.on_ready = lambda: self._bridge.tell("attend", yes=self._attended)
         self._runs = [asyncio.create_task(child.run()) for child in (self._bridge, self._cameras)]
 
     async def close(self) -> None:
@@ -79,8 +82,11 @@ class Robot:
             return str(await self._bridge.ask("stop", timeout_s=STOP_S))
         except SilentError as error:
             log.warning("event=stop_not_confirmed error=%r", str(error))
-        self._bridge.kill()  # frozen or dead: a fresh process calls the gate, and this one starts again
-        return await self._call_gate()
+        if not self._bridge.problem:
+            self._bridge.kill()  # frozen: it starts again
+        if self._calling is None or self._calling.done():
+            self._calling = asyncio.create_task(self._call_gate())
+        return await asyncio.shield(self._calling)
 
     async def arm(self) -> str:
         """Arms its gate; ChildError says why not."""
@@ -90,14 +96,18 @@ class Robot:
         """Presses success, failure, redo or next; ChildError says why not."""
         return str(await self._bridge.ask("press", timeout_s=PRESS_S, button=button))
 
-    def watch(self, cameras: frozenset[str]) -> None:
-        """Pictures of these cameras are wanted, and of no others."""
+    def watch(self, cameras: frozenset[str], viewers: int) -> None:
+        """Pictures of these cameras are wanted, and of no others; without viewers little is listened to."""
+        if self._attended != bool(viewers):
+            self._attended = bool(viewers)
+            self._bridge.tell("attend", yes=self._attended)
         if cameras != self._watched:
             self._watched = cameras
             self.pictures = {c: p for c, p in self.pictures.items() if c in cameras}
             self._cameras.tell("watch", cameras=sorted(cameras))
 
     async def _call_gate(self) -> str:
+        """A stop by a fresh process, one for all who press meanwhile."""
         argv = ["-m", "sandlot", "gate", "stop", "--robot", self.name, "--wait", "3"]
         process = await asyncio.create_subprocess_exec(
             sys.executable,

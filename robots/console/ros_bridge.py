@@ -48,6 +48,8 @@ class Bridge:
         self._calls = {what: self.node.create_client(Trigger, f"gate/{what}") for what in ("stop", "arm")}
         self._joy_out, self._joy_in = ros_node.publisher(self.node, JOY), Latest(self.node, JOY)
         self._joy = ros_qos.message_class(JOY)
+        self._attentive = False  # whether anybody looks
+        self.monitor.attend(False)
         self._estop: Any = None
         self._estop_lock = threading.Lock()  # held for moments only: a stop takes it
         self._stops = 0
@@ -139,7 +141,8 @@ class Bridge:
             }
             if now_s - told_s > TOPICS_S:
                 told_s = now_s
-                message |= {"nodes": self._nodes(now_s), "topics": self.monitor.topics()}
+                topics = self.monitor.topics() if self._attentive else {}
+                message |= {"nodes": self._nodes(now_s), "topics": topics}
             self.pipe.write(message)
             time.sleep(GATE_S)
 
@@ -194,7 +197,10 @@ class Bridge:
         """Does what the server asks for, and ends the process when it is gone."""
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             while (message := self.pipe.read()) is not None:
-                if message["what"] == "stop":  # behind nothing
+                if message["what"] == "attend":
+                    self._attentive = message["args"]["yes"]
+                    self.monitor.attend(self._attentive)
+                elif message["what"] == "stop":  # behind nothing
                     threading.Thread(target=self.pipe.answer, args=(message, self.stop), daemon=True).start()
                 elif message["what"] in {"arm", "press"}:
                     pool.submit(self.pipe.answer, message, getattr(self, message["what"]))

@@ -3,11 +3,15 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 
 import psutil
 import pytest
@@ -286,3 +290,18 @@ def test_a_port_in_use_and_a_wrong_certificate_are_one_line(tmp_path):
         (tmp_path / name).write_text("nonsense")
     done = refusal(tmp_path, "--port", "0", "--cert", "cert.pem", "--key", "key.pem")
     assert done.returncode == 2 and "docs/console.md" in done.stderr.splitlines()[-1]
+
+
+def test_with_a_certificate_the_page_is_encrypted_and_its_cookie_too(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: no certificate to serve with")
+    argv = re.search(r"^openssl req .*$", (ROOT / "docs" / "console.md").read_text(), re.MULTILINE)[0]
+    subprocess.run(argv.split(), cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    with Server(tmp_path, "--host", "127.0.0.1", "--cert", "cert.pem", "--key", "key.pem") as one:
+        assert one.site.startswith("https://")
+        trusted = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+        trusted.check_hostname = False
+        body = json.dumps({"token": one.token}).encode()
+        request = urllib.request.Request(f"{one.site}/login", body, {"Origin": one.site})  # noqa: S310
+        with urllib.request.urlopen(request, timeout=WITHIN_S, context=trusted) as answer:  # noqa: S310
+            assert "secure" in answer.headers["Set-Cookie"].lower()
