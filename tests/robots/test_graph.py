@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sandlot.learners.errors import ConfigError
-from sandlot.robots import graph, supervise
+from sandlot.robots import graph, graph_run, supervise
 from sandlot.robots.graph_arguments import arguments, from_texts
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -201,3 +201,11 @@ def test_a_real_robots_cameras_are_processes_of_their_own_and_a_simulated_one_cr
         graph.check_parameters(up(camera=("front",), camera_file=str(file)))
     with pytest.raises(ConfigError, match="name those to use"):
         up(camera_file=str(file))
+
+
+def test_what_a_simulated_robot_is_shown_before_it_is_up_is_cropped_as_its_cameras_are(tmp_path):
+    file = tmp_path / "cameras.yaml"
+    file.write_text("side:\n  source: sim\n  device: arm_pick/side\n  crop: [0, 0, 200, 200]\n")
+    given = {"camera": ("side",), "camera_file": str(file)}
+    assert graph_run._new(up(**given)).env.camera_file == str(file)
+    assert graph_run._new(up(robot="franka", **given)).env.camera_file == ""
