@@ -23,7 +23,7 @@ from sandlot.learners.process import SWITCH_INTERVAL_S, take_precedence
 from sandlot.learners.real_time import RETRY_S, Complaint, real_time
 from sandlot.learners.recorder import Decision, Outcome
 from sandlot.learners.schema import EnvSpec
-from sandlot.learners.turns import Trial, TurnConfig, first, judged
+from sandlot.learners.turns import Trial, TurnConfig, done_before, first, judged
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Actor:
         self._waits_for = None
         self.ledger.note_resets(info.get("resets", ()))
         self.ledger.count("calls", info.get("called", 0.0))
-        if len(self.practices) > 1 and info.get("success", False):
+        if len(self.practices) > 1 and done_before(info):
             trial = Trial.DONE_BEFORE
             self.now.recorder.cut()
         else:

@@ -122,7 +122,7 @@ class Supervisor:
         spool = [float(a.get("spool_steps", 0)) for a in actors.values()]
         ages = [float(a.get("policy_age_s", 0)) for a in actors.values()]
         calls = [
-            f"{a.name} waits for a person: {a.last_line()}"
+            f"{a.name} waits for a person: {a.last_line().rpartition('reason=')[2]}"
             for a in self.actors
             if actors[a.name].get("waits_for_person")
         ]

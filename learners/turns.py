@@ -7,9 +7,13 @@ person: nothing is repeated for ever.
 """
 
 import enum
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sandlot.learners.errors import ConfigError
+
+SURE = 0.8
+"""A classifier that gives the first frame of a trial this probability of success has said it."""
 
 
 class Trial(enum.Enum):
@@ -72,9 +76,7 @@ class Turn(NamedTuple):
         fruitless = self.fruitless + 1
         if cfg.call_after and fruitless >= cfg.call_after:
             return Turn(self.direction, Begin.PERSON)
-        if (
-            trial is Trial.DONE_BEFORE and self.swapped
-        ):  # both shall be practised: controllers help
+        if trial is Trial.DONE_BEFORE and self.swapped:  # both shall be practised: controllers help
             return Turn(self.direction, Begin.CONTROLLERS, fruitless=fruitless)
         if trial is Trial.DONE_BEFORE:
             return Turn(1 - self.direction, Begin.HERE, 0, True, fruitless)
@@ -109,3 +111,8 @@ def first(*, pair: bool, autoreset: bool) -> Turn:
 def judged(success: bool, stuck: bool) -> Trial:
     """How a trial that is over ended."""
     return Trial.SUCCESS if success else Trial.STUCK if stuck else Trial.FAILURE
+
+
+def done_before(info: Mapping[str, Any]) -> bool:
+    """Whether a trial begins in success: as the task says, or a classifier at its first sight, by `info`."""
+    return bool(info.get("success", False)) or float(info.get("p_success", 0.0)) >= SURE

@@ -102,8 +102,7 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         as_is = bool(asked.get("continue") or asked.get("scripted"))
         try:
             if standing.call and self.real_time is not None:
-                self.robot.settle()  # raises until a person has armed the robot
-                standing.call = ""
+                self._await_person()
             if as_is and standing.placed and not standing.call:
                 self.robot.settle()
                 if asked.get("scripted"):
@@ -117,6 +116,14 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
             raise
         standing.placed, standing.call = True, ""
         return notes
+
+    def _await_person(self) -> None:
+        """Raises, with the reason of the call, until a person has armed the robot."""
+        try:
+            self.robot.settle()
+        except RobotStoppedError as error:
+            raise RobotStoppedError(f"{self._standing.call}; {error}") from error
+        self._standing.call = ""
 
     def _call(self, why: str) -> None:
         """Calls a person: a robot is stopped, and RobotStoppedError raised; in simulation one is there."""

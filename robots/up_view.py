@@ -80,6 +80,9 @@ def _gate(summary: Mapping[str, Any]) -> RenderableType:
         for name, node in summary["nodes"].items()
         if "last_line" in node
     ]
+    waits = summary["nodes"].get("actor", {}).get("waits")
+    if waits:
+        causes.append(Text(f"  the actor waits: {waits}", style=f"bold {BAD}"))
     if gate["mode"] in {"STOPPED", "DISARMED"}:
         causes.append(Text(f"  to let it move: sandlot gate arm --robot {summary['kind']}", style="cyan"))
     return Group(line, *causes)

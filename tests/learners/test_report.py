@@ -16,8 +16,10 @@ from sandlot.learners import chart, envs, film, store
 from sandlot.learners.demos import STREAM_ACTOR
 from sandlot.learners.errors import SandlotError, StoreError
 from sandlot.learners.evaluate import EvalConfig
+from sandlot.learners.ledger import USE_KEY, Ledger, Totals, Use
 from sandlot.learners.policy import Policy, PolicyArch
 from sandlot.learners.progress import write_status
+from sandlot.learners.real_time import ResetNote
 from sandlot.learners.report import read_evaluation, save_evaluation, write_report
 from sandlot.learners.report_data import PINNED_KEY, Clock, read_run, trailing_mean
 from sandlot.learners.schema import Flag, Source, Stream, obs_dtype, step_dtype
@@ -63,6 +65,7 @@ env steps in 3 episodes
 1 min 0 s
 after &lt;kill -9&gt;
 critic_loss
+reset controller put_back</td><td>count 1 · seconds 1.5 · tries 2 · steps 15 · failed 0
 Success, last 50 episodes
 data:image/gif;base64,
 """
@@ -103,6 +106,15 @@ def batch(spec, stream, first, outcomes, *, source=Source.POLICY, length=2):
     return Batch(stream, steps, finals)
 
 
+def practised():
+    """What an actor's ledger said: one reset in 2 s of practice."""
+    ledger, totals = Ledger(1.0), Totals()
+    ledger.enter(Use.STEPPING, 0.0)
+    ledger.note_resets([ResetNote("put_back", 1.5, 2, 15)])
+    totals.hear("actor-0", ledger.figures(2.0))
+    return totals.state()
+
+
 @pytest.fixture
 def run(dot, tmp_path, monkeypatch):
     """Two demonstrations, then four episodes of which the second was aborted and the last two succeeded."""
@@ -117,6 +129,7 @@ def run(dot, tmp_path, monkeypatch):
             monkeypatch.setattr(store.time, "time", lambda moment=moment: moment)
             run.add_metrics(env_step, {"critic_loss": 0.5, "ratio_wanted": 4.0, "updates": env_step * 4.0})
         run.add_event("resumed", "after <kill -9>")
+        run.set_meta(USE_KEY, practised())
         run.flush()
         monkeypatch.undo()
     monkeypatch.setitem(gym.registry, "Dot-v0", GymSpec("Dot-v0", Dot, max_episode_steps=9))

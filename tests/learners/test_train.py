@@ -96,3 +96,15 @@ def test_the_status_adds_what_only_the_supervisor_sees(supervisor):
     assert (status["env_steps"], status["spool_steps"], status["policy_age_s"]) == (7, 3, 1.5)
     assert status["actors"]["actor-0"]["state"] == "running"
     assert status["actors"]["actor-1"]["state"] == "down"
+    assert status["alarms"] == []
+
+
+def test_an_actor_that_waits_for_a_person_is_an_alarm_with_its_reason(supervisor):
+    actors = {"actor-0": {"waits_for_person": 1.0, "heard_s": 0.1}}
+    write_status(supervisor.folder / STATUS_FILE, {"actors": actors, "alarms": ["the disk is slow"]})
+    supervisor.actors[0].log_file.write_text("event=waiting kind=X reason='it slipped; arm the robot'\n")
+    status = supervisor.status(0.0, 2.0)
+    assert status["alarms"] == [
+        "the disk is slow",
+        "actor-0 waits for a person: 'it slipped; arm the robot'",
+    ]

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from sandlot.learners.errors import ConfigError
-from sandlot.learners.turns import Begin, Trial, Turn, TurnConfig, first, judged
+from sandlot.learners.turns import Begin, Trial, Turn, TurnConfig, done_before, first, judged
 
 CFG = TurnConfig(tries=2, call_after=9)
 FAILED = (Trial.FAILURE, Trial.STUCK, Trial.DONE_BEFORE)
@@ -83,3 +83,8 @@ def test_one_task_alone_begins_as_ever_or_by_its_controllers():
 def test_a_config_that_makes_no_sense_is_refused_by_name():
     with pytest.raises(ConfigError, match="--tries is 0"):
         TurnConfig(tries=0).check()
+
+
+def test_a_trial_that_begins_in_success_is_seen_by_the_task_or_by_a_classifier():
+    assert done_before({"success": True}) and done_before({"success": False, "p_success": 0.97})
+    assert not done_before({}) and not done_before({"success": False, "p_success": 0.6})

@@ -16,10 +16,10 @@ from rich.live import Live
 
 from sandlot.cli import parse, print_result
 from sandlot.learners import prepare
+from sandlot.learners.command_lines import free_port
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.process import stop_on_signals
 from sandlot.learners.progress import read_status
-from sandlot.learners.command_lines import free_port
 from sandlot.robots import graph, monitor, ros_env, shared_memory, up_view
 from sandlot.robots.graph_run import open_run
 from sandlot.robots.lock import InstanceLock
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 START_WITHIN_S = 120.0
-TOLD = ("state", "lifecycle", "mode", "cause", "restarts", "last_line")
+TOLD = ("state", "lifecycle", "mode", "cause", "restarts", "last_line", "waits")
 FAILED_EXIT = 1
 
 
@@ -168,6 +168,9 @@ class Up:
             found["cause"] = self.monitor.gate.cause
         if spec.node in self.monitor.diagnostics:
             found["says"] = self.monitor.diagnostics[spec.node].text
+        waits = spec.name == "actor" and self.monitor.gate.mode == "STOPPED"
+        if waits and state.pid:
+            found["waits"] = self.supervisor.last_line(spec.name).rpartition("reason=")[2]
         if state.exit_code:  # of its last end, if there was one
             found["last_line"] = self.supervisor.last_line(spec.name)
         return found
@@ -175,4 +178,5 @@ class Up:
     def _learner(self) -> dict[str, Any]:
         status = read_status(self.folder / prepare.STATUS_FILE)
         names = ("state", "env_steps", "episodes", "updates", "policy_version", "success_50")
+        names += ("utilisation", "calls")
         return {name: status[name] for name in names if name in status}
