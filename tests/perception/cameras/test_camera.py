@@ -98,7 +98,7 @@ def test_a_crop_outside_of_the_picture_is_refused_when_its_size_is_known(tmp_pat
 
 def test_neither_opencv_nor_realsense_is_loaded_before_a_camera_of_that_kind_is_made():
     program = (
-        "import sys; import sandlot.perception.cameras; from sandlot.robots import frames; "
+        "import sys; import sandlot.perception.cameras; from sandlot.robots.arm import readings; "
         "sys.exit(sorted({'cv2', 'pyrealsense2', 'jax'} & set(sys.modules)) != [])"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
