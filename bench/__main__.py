@@ -10,7 +10,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-SUBJECTS = ("learner", "transport", "sim", "replay", "actor", "resume", "cameras", "console")
+SUBJECTS = ("learner", "pixels", "transport", "sim", "replay", "actor", "resume", "cameras", "console")
 OUTPUT = pathlib.Path(__file__).with_name("latest.json")
 
 

@@ -82,7 +82,10 @@ def shifted(key: jax.Array, batch: Transition, cfg: AgentConfig) -> tuple[Params
 
 
 def encode(weights: Params, frames: Params, cfg: AgentConfig) -> Params:
-    """Features [B, F] of every camera's frames [B, H, W, C]; of stacks [B, K, H, W, C] side by side, [B, K F]."""
+    """Features [B, F] of every camera's frames [B, H, W, C].
+
+    A stack's frames [B, K, H, W, C] are encoded one by one, their features side by side: [B, K * F].
+    """
     encoder, features = encoder_of(cfg), {}
     for camera, views in frames.items():
         one_by_one = views.reshape(-1, *views.shape[-3:])

@@ -1,4 +1,7 @@
-"""Settings that suit each task, from `config/train/TASK.yaml`, or as published; flags override them."""
+"""Settings that suit each task, from `config/train/TASK.yaml`, or as published; flags override them.
+
+With `--cameras`, and no `--encoder` that replaces their frames, it is `TASK_pixels.yaml`, if there is one.
+"""
 
 import dataclasses
 import itertools
@@ -16,7 +19,10 @@ from sandlot.learners.config import TrainConfig, from_dict
 def preset(argv: Sequence[str], **changes: Any) -> TrainConfig:
     """The preset of the task named first on a command line, or the defaults for any other task."""
     task = argv[0] if argv and not argv[0].startswith("-") else "arm_pick"
-    file = resources.files("sandlot") / "config" / "train" / f"{task.replace(':', '-')}.yaml"
+    folder, name = resources.files("sandlot") / "config" / "train", task.replace(":", "-")
+    sees = _value_of("--cameras", argv) and not _value_of("--encoder", argv)
+    file = folder / f"{name}_pixels.yaml"
+    file = file if sees and file.is_file() else folder / f"{name}.yaml"
     values = yaml.safe_load(file.read_text()) if file.is_file() else {"demos": 0} if ":" in task else {}
     config = from_dict({"task": task, **values}, where=f"preset {file.name}")
     named = _value_of("--preset", argv)

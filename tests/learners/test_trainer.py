@@ -15,7 +15,7 @@ from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.schema import Stream
 from sandlot.learners.store import RunStore
-from sandlot.learners.trainer import Trainer
+from sandlot.learners.trainer import SPARE_ROWS, Trainer, rows_needed
 
 RLPD = (3, "rlpd", 1)
 
@@ -120,3 +120,9 @@ def test_an_agent_that_learns_from_data_first_needs_some(tmp_path):
         store.append([practice(0, 5, Stream("a", "r"))])
         with pytest.raises(ConfigError, match="give --demos"):
             Trainer(tmp_path, tiny(agent=agent), store, pinned_seq=0)
+
+
+def test_the_replay_takes_no_more_rows_than_a_run_can_fill():
+    """100 steps of which every one ends its segment, 30 pinned ones likewise, and some to spare."""
+    assert rows_needed(tiny(steps=100, capacity=1_000_000), 30) == 260 + SPARE_ROWS
+    assert rows_needed(tiny(steps=100_000, capacity=500), 30) == 500
