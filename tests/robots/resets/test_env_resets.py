@@ -11,6 +11,7 @@ from sandlot.learners.errors import SandlotError
 from sandlot.learners.schema import Entry
 from sandlot.robots.env import RobotEnv
 from sandlot.robots.errors import ResetFailedError, RobotStoppedError
+from sandlot.robots.intervention import Intervention
 
 
 class Carriage:
@@ -204,3 +205,10 @@ def test_a_call_without_a_failed_controller_stops_the_robot_once():
     env.robot.armed = True
     _, info = env.reset(options=ask)
     assert env.robot.said.count("stop") == 1 and env.robot.armed
+
+
+def test_a_person_at_the_controls_has_them_in_both_directions():
+    env = Intervention(RobotEnv(Hardware(), There()), lambda now_s: None)
+    back = env.get_wrapper_attr("reversed")()
+    assert isinstance(back, Intervention) and back.unwrapped.robot is env.unwrapped.robot
+    assert back.unwrapped.task.name == "back"
