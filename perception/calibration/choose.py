@@ -13,18 +13,17 @@ class Chooser:
     """Offered the corners of every frame, it says which to keep. Time is an argument.
 
     Args:
-        width_px: of the pictures.
         least: corners that must be seen.
     """
 
-    def __init__(self, width_px: int, least: int) -> None:
-        self.kept: list[Corners] = []
-        self._width_px, self._least = width_px, least
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._kept: list[Corners] = []
         self._before: Corners | None = None
         self._still_since_s = np.inf
 
-    def offer(self, corners: Corners | None, stamp_s: float) -> str:
-        """What to do, or "" when the frame is worth keeping; it then counts as kept."""
+    def offer(self, corners: Corners | None, width_px: int, stamp_s: float) -> str:
+        """What to do, or "" when the frame is worth keeping; say so with `keep`."""
         if corners is None or len(corners.ids) < self._least:
             self._before = None
             return "show the board"
@@ -33,10 +32,13 @@ class Chooser:
             self._still_since_s = stamp_s
         if stamp_s - self._still_since_s < STILL_S:
             return "hold still"
-        if any(_moved_px(k, corners) < NEW_SHARE * self._width_px for k in self.kept):
+        if any(_moved_px(k, corners) < NEW_SHARE * width_px for k in self._kept):
             return "show it somewhere else, or tilted"
-        self.kept.append(corners)
         return ""
+
+    def keep(self, corners: Corners) -> None:
+        """A frame with these corners was kept: another must be somewhere else."""
+        self._kept.append(corners)
 
 
 def _moved_px(a: Corners, b: Corners) -> float:

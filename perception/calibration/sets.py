@@ -13,7 +13,7 @@ from sandlot.perception.calibration.board import Board, Corners
 from sandlot.perception.calibration.choose import Chooser
 from sandlot.perception.calibration.errors import CalibrationError
 from sandlot.perception.calibration.intrinsics import MIN_CORNERS
-from sandlot.perception.cameras import Camera
+from sandlot.perception.cameras import Camera, Frame
 from sandlot.perception.cameras.folder import SUFFIXES, picture, pictures
 
 FRAME_WITHIN_S = 10.0
@@ -72,28 +72,41 @@ def take(
         tell: is told what to do next, when that changes.
         tool_at: `pose_base_tool` at a steady time, for a hand-eye calibration.
     """
-    path = _empty(pathlib.Path(folder))
-    chooser: Chooser | None = None
-    tools: dict[str, np.ndarray] = {}
+    kept, chooser = _Folder(folder, tool_at), Chooser(MIN_CORNERS)
     number, said, ends_s = 0, "", time.monotonic() + limit_s
-    kept = 0
-    while kept < count and time.monotonic() < ends_s:
+    while kept.count < count and time.monotonic() < ends_s:
         frame = camera.after(number, FRAME_WITHIN_S)
-        number = frame.number
-        chooser = chooser or Chooser(frame.pixels.shape[1], MIN_CORNERS)
-        advice = chooser.offer(board.find(frame.pixels), frame.stamp_s)
-        if not advice:
-            name = f"view_{kept:03d}.png"
-            if tool_at is not None:
-                tools[name] = tool_at(frame.stamp_s)
-                poses_file.write(path / poses_file.NAME, tools)
-            Image.fromarray(frame.pixels).save(path / name)
-            kept += 1
-            advice = f"picture {kept} of {count} is kept"
+        number, corners = frame.number, board.find(frame.pixels)
+        advice = chooser.offer(corners, frame.pixels.shape[1], frame.stamp_s)
+        if not advice and corners is not None:
+            try:
+                kept.add(frame)
+                chooser.keep(corners)
+                advice = f"picture {kept.count} of {count} is kept"
+            except CalibrationError as error:  # no pose now: the next frame may have one
+                advice = str(error)
         if advice != said:
             tell(advice)
-            said = advice
-    return kept
+        said = advice
+    return kept.count
+
+
+class _Folder:
+    """Where pictures go, and the tool's poses beside them."""
+
+    def __init__(self, folder: str | pathlib.Path, tool_at: Callable[[float], np.ndarray] | None) -> None:
+        self.count = 0
+        self._path, self._tool_at = _empty(pathlib.Path(folder)), tool_at
+        self._tools: dict[str, np.ndarray] = {}
+
+    def add(self, frame: Frame) -> None:
+        """Writes a frame, and first where the tool was."""
+        name = f"view_{self.count:03d}.png"
+        if self._tool_at is not None:
+            self._tools[name] = self._tool_at(frame.stamp_s)
+            poses_file.write(self._path / poses_file.NAME, self._tools)
+        Image.fromarray(frame.pixels).save(self._path / name)
+        self.count += 1
 
 
 def _empty(folder: pathlib.Path) -> pathlib.Path:

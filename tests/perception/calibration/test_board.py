@@ -49,17 +49,19 @@ def at(x, ids=range(12)):
 
 
 def test_frames_are_kept_when_the_board_is_still_and_somewhere_new():
-    chooser = Chooser(width_px=640, least=8)
+    chooser = Chooser(least=8)
     said = [
-        chooser.offer(None, 0.0),
-        chooser.offer(at(0, range(5)), 0.1),  # too few corners
-        chooser.offer(at(0), 0.2),
-        chooser.offer(at(0.3), 0.4),  # still, but not for long enough
-        chooser.offer(at(0.3), 0.55),
-        chooser.offer(at(0.3), 1.0),  # where the last one was
-        chooser.offer(at(60), 1.1),
-        chooser.offer(at(60), 1.5),
+        chooser.offer(None, 640, 0.0),
+        chooser.offer(at(0, range(5)), 640, 0.1),  # too few corners
+        chooser.offer(at(0), 640, 0.2),
+        chooser.offer(at(0.3), 640, 0.4),  # still, but not for long enough
+        chooser.offer(at(0.3), 640, 0.55),
+    ]
+    chooser.keep(at(0.3))
+    said += [
+        chooser.offer(at(0.3), 640, 1.0),  # where the last one was
+        chooser.offer(at(60), 640, 1.1),
+        chooser.offer(at(60), 640, 1.5),
     ]
     new = "show it somewhere else, or tilted"
     assert said == ["show the board", "show the board", "hold still", "hold still", "", new, "hold still", ""]
-    assert len(chooser.kept) == 2

@@ -107,6 +107,12 @@ def test_pictures_are_taken_of_a_board_that_is_shown_and_held_still(tmp_path):
         for copy in range(30):
             (shown / f"{k}_{copy:02d}.png").symlink_to(tmp_path / f"{k}.png")
     said, tools = [], tool_poses(rng, 1)
+
+    def tool_at(_):
+        if "the driver is silent" not in said:
+            raise CalibrationError("the driver is silent")
+        return tools[0]
+
     config = CameraConfig(name="wrist", source="folder", device=str(shown), fps=20.0)
     with Camera(config) as camera:
         kept = sets.take(
@@ -116,9 +122,10 @@ def test_pictures_are_taken_of_a_board_that_is_shown_and_held_still(tmp_path):
             count=2,
             limit_s=60.0,
             tell=said.append,
-            tool_at=lambda _: tools[0],
+            tool_at=tool_at,
         )
     assert kept == 2 and "picture 2 of 2 is kept" in said
+    assert said.index("the driver is silent") < said.index("picture 1 of 2 is kept")  # and then it was not
     found = sets.read(tmp_path / "out", BOARD)
     assert list(found.corners) == ["view_000.png", "view_001.png"] and found.size_px == (640, 480)
     assert poses_file.read(tmp_path / "out" / "poses.csv").keys() == found.corners.keys()

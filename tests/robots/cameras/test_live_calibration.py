@@ -38,13 +38,14 @@ INTRINSICS = {
 def moves():
     """Where the tool stands, and what the camera on it sees there."""
     rng = np.random.default_rng(2)
-    found, chooser = [], Chooser(640, 12)
+    found, chooser = [], Chooser(12)
     while len(found) < VIEWS:
         (tool,) = tool_poses(rng, 1)
         camera_board = poses.inverse(tool @ TOOL_CAMERA) @ BASE_BOARD
         corners = seen(camera_board, rng, camera=IDEAL) if camera_board[2, 3] > 0.15 else None
-        chooser.offer(corners, float(len(found)))
-        if corners is not None and not chooser.offer(corners, len(found) + 0.5):  # somewhere new
+        chooser.offer(corners, 640, float(len(found)))
+        if corners is not None and not chooser.offer(corners, 640, len(found) + 0.5):  # somewhere new
+            chooser.keep(corners)
             found.append((Pose(tool[:3, 3], tool[:3, :3]), drawn(camera_board, IDEAL)))
     return found
 
