@@ -94,8 +94,7 @@ def update(
     params, adam, ok = optim.adam_step(state.params, grads, state.adam, lr=config.lr)
     keep = 1.0 - config.lr * config.decay * ok.astype(jnp.float32)
     params = {name: array * keep for name, array in params.items()}
-    tau = jnp.maximum(network.AVERAGE, 1.0 / jnp.maximum(1, adam.steps))
-    return Learning(params, optim.average(state.mean, params, tau, ok), adam), loss
+    return Learning(params, network.nearer(state.mean, params, adam.steps, ok), adam), loss
 
 
 @functools.partial(jax.jit, static_argnames="config")

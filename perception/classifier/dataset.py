@@ -154,7 +154,9 @@ class FrameStore:
         return self._joined(found)
 
     def _joined(self, found: Sequence[dict[str, np.ndarray]]) -> FrameSet:
-        empty = {f"image.{c}": np.zeros((0, *s), np.uint8) for c, s in self.layout.cameras.items()}
+        empty: dict[str, np.ndarray] = {
+            f"image.{c}": np.zeros((0, *s), np.uint8) for c, s in self.layout.cameras.items()
+        }
         empty |= {"label": np.zeros(0, np.uint8), "hard": np.zeros(0, np.uint8), "episode": np.zeros(0, int)}
         joined = {name: np.concatenate([a[name] for a in found] or [empty[name]]) for name in empty}
         return FrameSet(

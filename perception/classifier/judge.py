@@ -39,12 +39,12 @@ class Standing(NamedTuple):
 
     Attributes:
         stage: how many stages were reached; all of them are success.
-        count: steps that counted towards the next one.
+        counted: steps that counted towards the next one.
         absent: for each stage, whether it was seen not reached in this episode.
     """
 
     stage: int
-    count: int
+    counted: int
     absent: tuple[bool, ...]
 
 
@@ -62,17 +62,17 @@ def advance(standing: Standing, reached: np.ndarray, rule: Rule, *, news: bool =
         rule: the thresholds.
         news: whether the frames are new evidence; those that are not count neither for nor against.
     """
-    stage, count, absent = standing
+    stage, counted, absent = standing
     if stage == len(rule.enter) or not news:
         return standing
     absent = tuple(a or bool(p < low) for a, p, low in zip(absent, reached, rule.leave, strict=True))
     if reached[stage] < rule.leave[stage] or not absent[stage]:
-        count = 0
+        counted = 0
     elif reached[stage] >= rule.enter[stage]:
-        count += 1
-    if count >= rule.debounce:
+        counted += 1
+    if counted >= rule.debounce:
         return Standing(stage + 1, 0, absent)
-    return Standing(stage, count, absent)
+    return Standing(stage, counted, absent)
 
 
 def succeeded(standing: Standing) -> bool:

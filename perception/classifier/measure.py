@@ -50,7 +50,7 @@ def choose_threshold(p: np.ndarray, truth: np.ndarray, precision: float) -> tupl
     return float(share(np.maximum((odds[best] + below) / 2, 0.0))), bool(good.any())
 
 
-def log_odds(p: np.ndarray) -> np.ndarray:
+def log_odds(p: np.ndarray | float) -> np.ndarray:
     """Logarithm of p : 1 - p, finite."""
     p = np.clip(np.asarray(p, np.float64), 1e-9, 1 - 1e-9)
     return np.log(p) - np.log1p(-p)
@@ -80,17 +80,17 @@ class Reliability(NamedTuple):
     Attributes:
         said: mean probability in each bin.
         came: share of frames in it that were true.
-        count: frames in it.
+        frames: how many there are in it.
     """
 
     said: np.ndarray
     came: np.ndarray
-    count: np.ndarray
+    frames: np.ndarray
 
     @property
     def error(self) -> float:
         """Expected calibration error: the mean of |said - came| over all frames."""
-        return float((np.abs(self.said - self.came) * self.count).sum() / self.count.sum())
+        return float((np.abs(self.said - self.came) * self.frames).sum() / self.frames.sum())
 
 
 def reliability(p: np.ndarray, truth: np.ndarray) -> Reliability:

@@ -90,8 +90,13 @@ def update(
     # decoupled weight decay (Loshchilov & Hutter 2019): a few hundred frames are soon learned by heart
     keep = 1.0 - lr * decay * ok.astype(jnp.float32)
     params = {name: array * keep for name, array in params.items()}
-    tau = jnp.maximum(AVERAGE, 1.0 / jnp.maximum(1, adam.steps))
-    return Learning(params, optim.average(state.mean, params, tau, ok), adam), loss
+    return Learning(params, nearer(state.mean, params, adam.steps, ok), adam), loss
+
+
+def nearer(mean: Params, params: Params, steps: jax.Array, ok: jax.Array) -> Params:
+    """The moving mean of weights after so many steps, if `ok`."""
+    tau = jnp.maximum(AVERAGE, 1.0 / jnp.maximum(1, steps))
+    return {name: jnp.where(ok, old + tau * (params[name] - old), old) for name, old in mean.items()}
 
 
 @functools.partial(jax.jit, static_argnames=("encoder", "cameras"))

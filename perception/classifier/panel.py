@@ -87,7 +87,7 @@ class Panel:
                 raise ValueError(f"'{path}' answers {one.shape}, not one number a class")
 
     def _nothing(self, fault: Fault) -> Opinion:
-        self._standing = self._standing._replace(count=0)
+        self._standing = self._standing._replace(counted=0)
         return Opinion(np.full(self.stages, np.nan), False, self._standing.stage, fault)
 
     def _take_rule(self) -> None:

@@ -119,7 +119,7 @@ def trusted(classifier: Classifier, parts: dict[str, FrameSet], precision: float
     leave = tuple(round(float(measure.share(measure.log_odds(e) - HYSTERESIS)), 4) for e in enter)
     spec = msgspec.structs.replace(spec, temperature=temperature, enter=enter, leave=leave)
     found = Classifier(spec=spec, weights=classifier.weights)
-    figures = {"precision_reached_on_validation": all(good for _, good in chosen)}
+    figures: dict[str, Any] = {"precision_reached_on_validation": all(good for _, good in chosen)}
     figures["stages"] = judged(found, parts["test"])
     return Classifier(spec=msgspec.structs.replace(spec, figures=figures), weights=classifier.weights)
 
