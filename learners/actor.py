@@ -135,7 +135,7 @@ class Actor:
             trial = self._play(obs)
         if len(self.practices) > 1:
             self.turn = self.turn.next(trial, self.turns)
-            log.info("event=turn ended=%s next=%s", trial.name, self.turn)
+            log.info("event=turn ended=%s %s", trial.name, self.turn)
 
     def _play(self, obs: dict[str, Any]) -> Trial:
         """Steps until the episode ends; says how."""

@@ -67,6 +67,10 @@ class Turn(NamedTuple):
     swapped: bool = False
     fruitless: int = 0
 
+    def __str__(self) -> str:
+        how = self.begin.name
+        return f"next={self.direction} begin={how} failures={self.failures} fruitless={self.fruitless}"
+
     def next(self, trial: Trial, cfg: TurnConfig) -> "Turn":
         """The turn after this one."""
         if trial is Trial.SUCCESS:
