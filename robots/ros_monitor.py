@@ -31,7 +31,7 @@ from sandlot.robots.topics import DIAGNOSTICS, ESTOP, GATE_STATE, Topic  # noqa:
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.02
+POLL_S, IDLE_S = 0.02, 0.1
 LOOK_S = 0.5
 """How often the graph is asked for new topics, and lifecycle nodes for their state."""
 DEPTH = 50
@@ -138,7 +138,7 @@ class Monitor:
         executor = SingleThreadedExecutor()
         executor.add_node(self.node)
         looked_s = 0.0
-        while not self._stop.wait(POLL_S):
+        while not self._stop.wait(POLL_S if self._attentive else IDLE_S):
             if time.monotonic() - looked_s > LOOK_S:
                 looked_s = time.monotonic()
                 self._look()

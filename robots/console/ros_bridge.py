@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 """Not watched: they are heard only while somebody looks, by a process of their own."""
-GATE_S, TOPICS_S, POLL_S = 0.1, 1.0, 0.02
+GATE_S, TOPICS_S, POLL_S, WAKE_S = 0.1, 1.0, 0.005, 1.0
 OURS = {"console", "console_cameras", "console_monitor", "monitor"}
 ANSWER_S, ACKED_S, TAKEN_S = 1.0, 1.0, 0.2
 
@@ -73,7 +73,7 @@ class Bridge:
                 return "the gate stopped the robot"
             if self.monitor.gate.state(time.monotonic()) == "STOPPED":
                 return "the gate has stopped the robot"
-            time.sleep(POLL_S / 4)
+            time.sleep(POLL_S)
         client.remove_pending_request(answer)
         others = {i.node_name for i in self.node.get_subscriptions_info_by_topic(ESTOP.name)} - OURS
         raise RobotStoppedError(
@@ -105,7 +105,7 @@ class Bridge:
         answer = client.call_async(Trigger.Request())
         until_s = time.monotonic() + ANSWER_S
         while not answer.done() and time.monotonic() < until_s:
-            time.sleep(POLL_S / 4)
+            time.sleep(POLL_S)
         if not answer.done() or answer.result() is None:
             client.remove_pending_request(answer)
             raise RobotStoppedError(f"the gate in {self.namespace} did not answer")
@@ -189,7 +189,7 @@ class Bridge:
     def _spin(self) -> None:
         while rclpy.ok():
             try:
-                self._executor.spin_once(timeout_sec=POLL_S)
+                self._executor.spin_once(timeout_sec=WAKE_S)
             except ExternalShutdownException:
                 return
 
