@@ -67,7 +67,8 @@ def grips(spec: EnvSpec) -> Grips:
 
 
 def _places(entries: tuple[Entry, ...], names: list[str]) -> tuple[int, ...]:
-    found, first = [], 0
+    found: list[int] = []
+    first = 0
     for entry in entries:
         found += range(first, first + entry.size) if entry.name in names else []
         first += entry.size

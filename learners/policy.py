@@ -143,8 +143,7 @@ class Policy:
         mean, log_std = self.distribution(inputs(self.weights, features, state))
         if rng is not None:
             mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape, np.float32)
-        own = np.tanh(mean)
-        return own if self._gripper is None else self._grip(own, features, state, rng)
+        return self._with_gripper(np.tanh(mean), features, state, rng)
 
     @property
     def frame_stack(self) -> int:
@@ -156,10 +155,11 @@ class Policy:
         return Sight(self.arch.vision, self.spec, self.weights) if self.arch.vision else None
 
     @functools.cached_property
-    def _gripper(self) -> tuple[Grips, dict[str, np.ndarray]] | None:
-        return (grips(self.spec), under(GRIPPER, self.weights)) if self.arch.gripper else None
+    def _gripper(self) -> tuple[GripperArch, Grips, dict[str, np.ndarray]] | None:
+        its = self.arch.gripper
+        return (its, grips(self.spec), under(GRIPPER, self.weights)) if its else None
 
-    def _grip(
+    def _with_gripper(
         self,
         own: np.ndarray,
         features: dict[str, np.ndarray],
@@ -167,7 +167,9 @@ class Policy:
         rng: np.random.Generator | None,
     ) -> np.ndarray:
         """The whole action: the policy's `own` numbers; for the grippers the best choice, or a random one."""
-        arch, (where, weights) = self.arch.gripper, self._gripper
+        if self._gripper is None:
+            return own
+        arch, where, weights = self._gripper
         x = inputs(weights, features, state)
         choice = mlp(weights, x, hidden=len(arch.hidden), activation=self.arch.activation).argmax(-1)
         if rng is not None:

@@ -51,7 +51,8 @@ class VisionArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def neck_shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array of a bottleneck."""
-        encoder, found = self.make(), {}
+        encoder = self.make()
+        found: dict[str, tuple[int, ...]] = {}
         for camera in sorted(spec.images):
             size = self.frame_stack * encoder.size(spec.images[camera])
             found[f"bottleneck.{camera}.w"] = (size, self.latent)

@@ -20,7 +20,7 @@ def usable(grads: Params) -> jax.Array:
     return jnp.isfinite(sum((jnp.vdot(g, g) for g in grads.values()), jnp.zeros(())))
 
 
-def rates(steps: jax.Array, lr: float, warmup: int) -> tuple[jax.Array, jax.Array]:
+def rates(steps: jax.Array, lr: float | jax.Array, warmup: int) -> tuple[jax.Array, jax.Array]:
     """Step size and root-scale with both bias corrections, for Adam's step number `steps` >= 1."""
     t = steps.astype(jnp.float32)
     rise = jnp.minimum(1.0, t / warmup) if warmup else jnp.float32(1.0)
@@ -44,7 +44,7 @@ def apply(
 
 
 def adam_step(
-    params: Params, grads: Params, opt: Adam, *, lr: float, warmup: int = 0
+    params: Params, grads: Params, opt: Adam, *, lr: float | jax.Array, warmup: int = 0
 ) -> tuple[Params, Adam, jax.Array]:
     """One step of Adam; when a gradient is not usable, everything stays as it was and the flag is False."""
     ok = usable(grads)
@@ -54,6 +54,6 @@ def adam_step(
     return new, Adam(steps, mu, nu), ok
 
 
-def average(target: Params, online: Params, tau: float, ok: jax.Array) -> Params:
+def average(target: Params, online: Params, tau: float | jax.Array, ok: jax.Array) -> Params:
     """The target moved by `tau` towards the online weights, if `ok`."""
     return {k: jnp.where(ok, t + tau * (online[k] - t), t) for k, t in target.items()}

@@ -146,8 +146,8 @@ def _gripper_grads(
         return {}, [], d_seen
     online, behind = (state.vision.neck, state.vision.target) if state.vision else ({}, {})
     next_obs = sample.batch.next_obs
-    there = (networks.inputs(neck, next_obs) for neck in (online, behind))
-    goal = gripper.target(state.gripper, sample.batch, *there, cfg)
+    there, there_behind = networks.inputs(online, next_obs), networks.inputs(behind, next_obs)
+    goal = gripper.target(state.gripper, sample.batch, there, there_behind, cfg)
     seen = sample.pair[:, : -sample.batch.action.shape[-1]]
     loss, grads, more = gripper.loss_and_grads(state.gripper, sample.batch, seen, goal, cfg)
     return {"gripper_loss": loss}, [grads], d_seen + more

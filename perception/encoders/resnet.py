@@ -87,6 +87,10 @@ class ResNet10:
                 params[name] = jnp.full(size, 1.0 if name.endswith("scale") else 0.0)
         return params
 
+    def trains(self, name: str) -> bool:
+        """Whether an agent's gradient moves this array: one that it never moves needs no optimiser."""
+        return not self.frozen or name == WHERE
+
     def apply(self, params: dict[str, jax.Array], frames: jax.Array) -> jax.Array:
         """Features float32 [B, F] of frames [B, H, W, 3], uint8 or floats in 0..255."""
         x = self.trunk(params, frames)

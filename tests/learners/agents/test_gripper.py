@@ -28,6 +28,8 @@ SEES = EnvSpec(
     "sees", (Entry("x", 1), COMMAND), {"cam": (8, 8, 3)}, (*ONE.action[1:], Entry("m", 1)), 10.0, 50
 )
 
+WHOLE = small(gripper="dqn", critic_hidden=(16,), n_critics=1, n_min=1, critic_lr=1e-2)
+
 
 def test_where_grippers_are():
     assert grips(ONE) == Grips(3, (2,), (2,)) and grips(ONE).continuous == (0, 1)
@@ -84,8 +86,28 @@ def test_the_online_values_choose_and_the_targets_say_the_worth():
     np.testing.assert_allclose(grads["b_out"], [0, 0, -2.0])  # only the choice that was taken
 
 
+def test_two_grippers_learn_what_to_be_told():
+    """One-step episodes that pay for telling each gripper the opposite of its command in force."""
+    state, rng = agents.init(TWO, WHOLE, 0), np.random.default_rng(0)
+    seen = rng.uniform(-1, 1, (200, 2)).astype(np.float32)
+    good = -np.sign(seen)
+
+    def share(state):
+        told = policy_from_state(state, TWO, WHOLE).act({"state": seen})[:, [0, 2]]
+        return (told == good)[np.abs(seen) > 0.3].mean()
+
+    before = share(state)
+    for _ in range(150):
+        commands = rng.uniform(-1, 1, (4, 8, 2)).astype(np.float32)
+        action = rng.integers(-1, 2, (4, 8, 3)).astype(np.float32)
+        reward = -(np.sign(commands) * action[..., [0, 2]]).sum(-1)
+        obs, zeros = {"state": commands}, np.zeros((4, 8), np.float32)
+        state, _ = agents.update(state, Transition(obs, action, reward, zeros, obs, reward), WHOLE)
+    assert before < 0.6 and share(state) > 0.9
+
+
 def test_a_whole_agent_learns_and_acts_alike_in_jax_and_numpy():
-    cfg = small(gripper="dqn", critic_hidden=(16,), n_critics=1, n_min=1)
+    cfg = WHOLE
     state = agents.init(TWO, cfg, 0)
     assert state.actor["w_out"].shape == (16, 2)  # the policy's own number: mean and deviation
     before = agents.state_to_arrays(state)
