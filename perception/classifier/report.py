@@ -37,7 +37,9 @@ def write(
     p = reached(answers(classifier, held))
     tiles = worst(classifier, held, p)
     picture = sheet(tiles) if tiles else None
-    if picture is not None:
+    if picture is None:
+        (folder / MISTAKES).unlink(missing_ok=True)  # the last one's are not this one's
+    else:
         write_whole(folder / MISTAKES, picture)
     charts = [chart for k, stage in enumerate(stages) for chart in _charts(stage, p[:, k], held.labels > k)]
     if history:
