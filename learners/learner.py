@@ -174,14 +174,13 @@ class Learner:
 
     def _figures(self) -> dict[str, float]:
         now_s, trainer = time.monotonic(), self.trainer
+        paid = min(trainer.env_steps, trainer.steps_wanted)  # what comes beyond earns no updates
         sums, episodes, taken_over = self._totals.sums(), self.tracker.episodes, self.tracker.interventions
         return {
             **self.tracker.figures(),
             **practice_figures(sums, self._recent.update(now_s, sums), episodes, taken_over),
             "ratio_wanted": float(trainer.ratio.wanted),
-            "ratio_reached": float(
-                trainer.updates / max(1, trainer.env_steps - trainer.ratio.cfg.start_after)
-            ),
+            "ratio_reached": float(trainer.updates / max(1, paid - trainer.ratio.cfg.start_after)),
             "updates": float(trainer.updates + trainer.offline_updates),
             "updates_per_s": self._rates["updates_per_s"].update(
                 now_s, trainer.updates + trainer.offline_updates

@@ -88,3 +88,35 @@ def test_weights_that_are_not_finite_stay_here(folder):
     it._publish()
     assert it.policy.version == good.version + 1 and "weights" not in it._alarms
     it.close()
+
+
+def test_one_with_a_partner_that_has_finished_stays_and_takes_its_turns(folder):
+    it = learner(folder, steps=40, partner="other_back")
+    with StepClient(BARE, "a", it.server.address, spool=None) as client:
+        batch = practice(2, 60, Stream("a", client.run))
+        client.send(batch.steps, batch.finals)
+        rounds(it, lambda: it.trainer.env_steps == 60 and it.finished)
+        it.round()
+        assert it._told["may_take"] == it.config.max_lead_steps  # its actor does not wait for it
+        it._write_status("done" if it.finished else "learning")
+        status = read_status(folder / STATUS_FILE)
+        assert status["state"] == "done" and status["ratio_reached"] == 1.0  # of the 40 steps that are paid
+        assert it.trainer.updates == 30
+        it.stop.set()
+        it.run()
+    assert RunReader(folder).last_seq == 80
+
+
+def test_what_actors_report_of_their_time_outlives_the_learner(folder):
+    it = learner(folder)
+    with StepClient(BARE, "a", it.server.address, spool=None) as client:
+        client.report({"use.life": 1.0, "use.stepping": 6.0, "use.person": 2.0, "steps": 3.0})
+        rounds(it, lambda: "utilisation" in it._figures() or it._hear_actors())
+        it._write_status("learning")
+    status = read_status(folder / STATUS_FILE)
+    assert status["utilisation"] == 0.75 and status["time_person_s"] == 2.0
+    assert not any(name.startswith("use.") for name in status["actors"].get("a", {}))
+    it.close()
+    again = learner(folder)
+    assert again._figures()["utilisation"] == 0.75
+    again.close()
