@@ -90,11 +90,8 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
             self._call(str(asked["call"]))
         resets = self._set_up(self.task.scene(self.np_random), asked)
         self._reading = self.robot.observe()
-        return self._obs(), {
-            **self._judged(),
-            "resets": resets,
-            **({"called": 1.0} if asked.get("call") else {}),
-        }
+        called = {"called": 1.0} if asked.get("call") and self.real_time is None else {}  # and came at once
+        return self._obs(), {**self._judged(), "resets": resets, **called}
 
     def _set_up(self, scene: Scene, asked: dict[str, Any]) -> list[ResetNote]:
         """Brings things to where a trial begins; returns what reset controllers did."""

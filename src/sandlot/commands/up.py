@@ -177,6 +177,5 @@ class Up:
 
     def _learner(self) -> dict[str, Any]:
         status = read_status(self.folder / prepare.STATUS_FILE)
-        names = ("state", "env_steps", "episodes", "updates", "policy_version", "success_50")
-        names += ("utilisation", "calls")
-        return {name: status[name] for name in names if name in status}
+        names = ("state", "env_steps", "episodes", "updates", "policy_version", "success_50", "utilisation")
+        return {name: status[name] for name in (*names, "calls") if name in status}

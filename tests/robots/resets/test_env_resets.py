@@ -205,6 +205,7 @@ def test_a_call_without_a_failed_controller_stops_the_robot_once():
     env.robot.armed = True
     _, info = env.reset(options=ask)
     assert env.robot.said.count("stop") == 1 and env.robot.armed
+    assert "called" not in info  # the error was the call: it must not be counted twice
 
 
 def test_a_person_at_the_controls_has_them_in_both_directions():
