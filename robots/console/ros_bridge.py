@@ -35,6 +35,10 @@ IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 GATE_S, TOPICS_S, POLL_S, WAKE_S = 0.1, 1.0, 0.005, 1.0
 OURS = {"console", "console_cameras", "console_monitor", "monitor"}
 ANSWER_S, ACKED_S, TAKEN_S = 1.0, 1.0, 0.2
+HEARD_S = 0.3
+"""What is heard of the gate this long after a press was said after it."""
+
+AGAIN = "somebody pressed stop meanwhile"
 
 
 class Bridge:
@@ -67,11 +71,11 @@ class Bridge:
             self._stops += 1
             estop = self._estop = self._estop or ros_node.publisher(self.node, ESTOP)
             estop.publish(estop.msg_type(data=True))
-        until_s = time.monotonic() + ANSWER_S
-        while time.monotonic() < until_s:
+        pressed_s, gate = time.monotonic(), self.monitor.gate
+        while time.monotonic() < pressed_s + ANSWER_S:
             if answer.done() and answer.result() is not None:
                 return "the gate stopped the robot"
-            if self.monitor.gate.state(time.monotonic()) == "STOPPED":
+            if gate.mode == "STOPPED" and gate.heard_s > pressed_s + HEARD_S:
                 return "the gate has stopped the robot"
             time.sleep(POLL_S)
         client.remove_pending_request(answer)
@@ -86,10 +90,10 @@ class Bridge:
         with self._arming:
             stops = self._stops
             if self._estop is not None:
-                self._release()
+                self._release(stops)
             refusal = self._call_arm(stops)
-            if refusal:  # perhaps a press of this process's earlier life: its False releases only the dead
-                self._release()
+            if refusal:  # perhaps a press of this process's earlier life: a False releases only the dead
+                self._release(stops)
                 refusal = self._call_arm(stops)
             if refusal:
                 raise RobotStoppedError(refusal)
@@ -101,7 +105,7 @@ class Bridge:
         if not client.wait_for_service(ANSWER_S):
             raise RobotStoppedError(f"there is no gate in {self.namespace}; is the robot up?")
         if self._stops > stops:
-            raise RobotStoppedError("somebody pressed stop meanwhile")
+            raise RobotStoppedError(AGAIN)
         answer = client.call_async(Trigger.Request())
         until_s = time.monotonic() + ANSWER_S
         while not answer.done() and time.monotonic() < until_s:
@@ -171,9 +175,15 @@ class Bridge:
         stamp = message.header.stamp
         return message, time.time() - stamp.sec - 1e-9 * stamp.nanosec
 
-    def _release(self) -> None:
-        """Says False on the e-stop topic and leaves it: the page is no e-stop for anybody to rely on."""
+    def _release(self, stops: int) -> None:
+        """Says False on the e-stop topic and leaves it: the page is no e-stop for anybody to rely on.
+
+        Args:
+            stops: how many there were when the arming began: a later one is not released by it.
+        """
         with self._estop_lock:  # a stop from now on is a press of its own
+            if self._stops > stops:
+                raise RobotStoppedError(AGAIN)
             estop, self._estop = self._estop, None
         if estop is None:
             estop = ros_node.publisher(self.node, ESTOP)
