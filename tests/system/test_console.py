@@ -231,7 +231,8 @@ def test_a_person_with_a_phone(moving, window):
     wait(lambda: shades.add(window.eval(PIXEL)) or len(shades) >= 5, "the picture changes")
     assert window.eval("document.documentElement.scrollWidth") <= browser.PHONE[0]
     assert moving.server.token not in window.eval("location.href")
-    window.until("document.getElementById('gate').textContent === 'ACTIVE'")
+    rig.go()
+    window.until("['ACTIVE', 'ARMED', 'STOPPED'].includes(document.getElementById('gate').textContent)")
     window.until("document.querySelectorAll('#curves svg').length >= 3")
     window.press("[data-button=success]")
     wait(lambda: "success" in moving.actor.heard, "the actor hears it")
@@ -240,6 +241,7 @@ def test_a_person_with_a_phone(moving, window):
     rig.until(lambda: rig.report.mode is Mode.STOPPED, "stops")
     window.until("document.getElementById('gate').textContent === 'STOPPED'")
     window.until("document.getElementById('said').textContent.startsWith('Stopped')")
+    rig.until(lambda: not rig.call("arm")[0], "refuses to arm while the press is held")
     window.press("#arm")  # a tap arms nothing
     assert not window.eval("document.getElementById('said').textContent").startswith("Arming")
     window.press("#arm", hold_s=1.3)
@@ -264,6 +266,7 @@ def test_stop_on_the_login_page(moving, window):
     window.press("#stop")
     moving.rig.until(lambda: moving.rig.report.mode is Mode.STOPPED, "stops")
     window.until("document.getElementById('said').textContent.startsWith('Stopped')")
+    assert not moving.rig.call("arm")[0]
     assert window.problems == []
 
 
