@@ -24,7 +24,7 @@ PREFIX = "features."
 
 
 class FeatureEnv(gym.Wrapper[Any, Any, Any, Any]):
-    """An env whose `state` ends with `features.CAMERA` of each camera and that has no images.
+    """An env whose `state` ends with `features.CAMERA` of each camera, or `features.scene`, without images.
 
     Every frame is encoded once, in the step that brings it. The entries name the encoder's digest, so that
     data and policies of another encoder are refused as those of another env.
@@ -47,6 +47,11 @@ class FeatureEnv(gym.Wrapper[Any, Any, Any, Any]):
             self.encoder.check_cameras(inner.images)
         except SpecError as error:
             raise SpecError(f"encoder '{path}' and task '{inner.task}' do not fit: {error}") from error
+        if self.encoder.state_size not in (None, inner.state_size):
+            raise SpecError(
+                f"encoder '{path}' reads {self.encoder.state_size} numbers of the robot's state, and task "
+                f"'{inner.task}' has {inner.state_size}; train one on recordings of this task"
+            )
         self._cameras = tuple(inner.images)
         self.env_spec = feature_spec(inner, self.encoder)
         inside = env.observation_space["state"]  # type: ignore[index]
@@ -75,22 +80,22 @@ class FeatureEnv(gym.Wrapper[Any, Any, Any, Any]):
         return self._encoded(obs), reward, terminated, truncated, info
 
     def _encoded(self, obs: Obs) -> Obs:
-        parts = [obs["state"]]
-        for camera in self._cameras:
-            features = self.encoder.encode(camera, obs["images"][camera][None])[0]
+        frames = {camera: obs["images"][camera][None] for camera in self._cameras}
+        seen = {}
+        if self.encoder.scene:
+            seen["scene"] = self.encoder.look(frames, obs["state"][None])[0]
+        else:
+            seen = {camera: self.encoder.encode(camera, frames[camera])[0] for camera in self._cameras}
+        for name, features in seen.items():
             if not np.isfinite(features).all():
-                raise WeightsError(
-                    f"the encoder's features of camera '{camera}' are not finite; train it again"
-                )
-            parts.append(features)
-        return {"state": np.concatenate(parts).astype(np.float32), "images": {}}
+                raise WeightsError(f"the encoder's features of '{name}' are not finite; train it again")
+        return {"state": np.concatenate([obs["state"], *seen.values()]).astype(np.float32), "images": {}}
 
 
 def feature_spec(spec: EnvSpec, encoder: TrainedEncoder) -> EnvSpec:
     """The spec with features in place of images."""
     unit = f"1 deviation, {encoder.name} {encoder.digest[:16]}"
-    features = [
-        Entry(f"{PREFIX}{camera}", encoder.size(camera), unit, camera, -BOUND, BOUND)
-        for camera in spec.images
-    ]
+    sizes = {camera: encoder.size(camera) for camera in spec.images}
+    sizes = {"scene": encoder.features} if encoder.scene else sizes
+    features = [Entry(f"{PREFIX}{name}", size, unit, name, -BOUND, BOUND) for name, size in sizes.items()]
     return msgspec.structs.replace(spec, state=(*spec.state, *features), images={}).check()

@@ -4,6 +4,9 @@ The arrays are named `CAMERA/NAME`. Besides an encoder's own weights a camera ha
 [F, K] and `head.b` [K] turn features into the K numbers that are observed, of mean 0 and deviation 1 over the
 frames that it was trained on. The digest is a SHA-256 of everything that decides these numbers: who trusts it
 trusts the features.
+
+A file may also hold a scene: a small network from the features of all cameras and the robot's own state to a
+few numbers, which are then observed alone. Its arrays have no camera, `/NAME`.
 """
 
 import dataclasses
@@ -40,6 +43,7 @@ class TrainedEncoder:
         settings: that make it.
         shapes: (H, W, C) of each camera's frames.
         weights: float32 arrays by name, for each camera.
+        scene: arrays of the network behind the cameras, `w0, b0, w1, b1, w_out, b_out`; empty for none.
         facts: what is known of its training, as JSON can say it; not part of the digest.
     """
 
@@ -47,6 +51,7 @@ class TrainedEncoder:
     settings: dict[str, Any]
     shapes: dict[str, Shape]
     weights: dict[str, Weights]
+    scene: Weights = dataclasses.field(default_factory=dict)
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,12 +63,22 @@ class TrainedEncoder:
             )
         for camera, shape in self.shapes.items():
             check_arrays(self.weights[camera], self._expected(camera, shape), f"camera '{camera}'")
+        if self.scene:
+            check_arrays(self.scene, self._expected_scene(), "the scene")
 
     def _expected(self, camera: str, shape: Shape) -> dict[str, tuple[int, ...]]:
         """The shape of every array of a camera; the head's width is its own affair."""
         numbers = self.weights[camera].get(HEAD_B, np.zeros(0)).size
         head = {HEAD_W: (self.encoder.size(shape), numbers), HEAD_B: (numbers,)}
         return self.encoder.shapes(shape) | head
+
+    def _expected_scene(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every array of the scene; widths, and the size of the state, are its own affair."""
+        hidden, out = (self.scene.get(name, np.zeros(0)).size for name in ("b0", "b_out"))
+        known = sum(self.size(camera) for camera in self.shapes)
+        inputs = max(known, self.scene.get("w0", np.zeros((0, 0))).shape[0])
+        sizes = {"0": (inputs, hidden), "1": (hidden, hidden), "_out": (hidden, out)}
+        return {f"w{k}": size for k, size in sizes.items()} | {f"b{k}": size[1:] for k, size in sizes.items()}
 
     @functools.cached_property
     def encoder(self) -> Encoder:
@@ -74,11 +89,23 @@ class TrainedEncoder:
     def digest(self) -> str:
         """SHA-256 over network, frame shapes and weights, hex."""
         what = {"name": self.name, "settings": self.settings, "shapes": self.shapes}
-        return digest_of(json.dumps(what, sort_keys=True), _flat(self.weights))
+        return digest_of(json.dumps(what, sort_keys=True), self._arrays())
+
+    @property
+    def state_size(self) -> int | None:
+        """How many numbers of the robot's state the scene reads; None without a scene."""
+        if not self.scene:
+            return None
+        return int(self.scene["w0"].shape[0]) - sum(self.size(camera) for camera in self.shapes)
 
     def size(self, camera: str) -> int:
         """How many numbers are observed of a camera."""
         return int(self.weights[camera][HEAD_B].size)
+
+    @property
+    def features(self) -> int:
+        """How many numbers are observed in place of the frames."""
+        return int(self.scene["b_out"].size) if self.scene else sum(map(self.size, self.shapes))
 
     def check_cameras(self, shapes: Mapping[str, Shape]) -> None:
         """Raises SpecError unless it was trained for exactly these cameras and frame shapes."""
@@ -95,6 +122,20 @@ class TrainedEncoder:
         features = self.encoder.apply_numpy(weights, frames)
         return np.clip(features @ weights[HEAD_W] + weights[HEAD_B], -BOUND, BOUND)
 
+    def look(self, frames: Mapping[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        """The scene's numbers float32 [B, K] for frames [B, H, W, C] of all cameras and states [B, S]."""
+        return self.scene_of([self.encode(camera, frames[camera]) for camera in self.shapes], state)
+
+    def scene_of(self, features: list[np.ndarray], state: np.ndarray) -> np.ndarray:
+        """The same for the features [B, K] of each camera, in the order of `shapes`."""
+        x = np.concatenate([*features, state], axis=1, dtype=np.float32)
+        for i in ("0", "1"):
+            x = np.tanh(x @ self.scene[f"w{i}"] + self.scene[f"b{i}"])
+        return np.clip(x @ self.scene["w_out"] + self.scene["b_out"], -BOUND, BOUND)
+
+    def _arrays(self) -> Weights:
+        return _flat(self.weights | ({"": self.scene} if self.scene else {}))
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the file, whole or not at all."""
         about = {
@@ -104,7 +145,7 @@ class TrainedEncoder:
             "facts": json.dumps(self.facts),
             "digest": self.digest,
         }
-        write(path, _flat(self.weights), about, FORMAT)
+        write(path, self._arrays(), about, FORMAT)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -119,6 +160,7 @@ class TrainedEncoder:
         for name, array in arrays.items():
             camera, _, own = name.partition("/")
             weights.setdefault(camera, {})[own] = array
+        scene = weights.pop("", {})
         try:
             shapes = {camera: _shape(shape) for camera, shape in json.loads(about["shapes"]).items()}
             made = cls(
@@ -126,6 +168,7 @@ class TrainedEncoder:
                 settings=json.loads(about["settings"]),
                 shapes=shapes,
                 weights=weights,
+                scene=scene,
                 facts=json.loads(about.get("facts", "{}")),
             )
             if made.digest != about["digest"]:
@@ -143,8 +186,8 @@ class TrainedEncoder:
 def make_encoder(name: str, settings: Mapping[str, Any]) -> Encoder:
     """An encoder by name and settings; raises ConfigError for what is unknown."""
     make = plugins.load("encoder", name)
-    known = {field.name for field in dataclasses.fields(make)}
-    odd = sorted(set(settings) - known)
+    known = [field.name for field in dataclasses.fields(make)]
+    odd = sorted(set(settings) - set(known))
     if odd:
         raise ConfigError(f"encoder '{name}' has no setting {', '.join(odd)}; there are {', '.join(known)}")
     made: Encoder = make(**settings)

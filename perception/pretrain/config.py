@@ -26,6 +26,8 @@ class PretrainConfig:
         shift_px: frames are moved at random by up to so many pixels.
         held_out: share of the episodes that is not trained on.
         seed: of everything random.
+        scene: put a small network behind the features, which says where the hand will first act: learned from
+            demonstrations in hindsight, and from play's lying still. Three numbers are then observed.
     """
 
     method: tuple[MethodName, ...] = ("blobs",)
@@ -38,6 +40,7 @@ class PretrainConfig:
     shift_px: int = 1
     held_out: float = 0.2
     seed: int = 0
+    scene: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.method if name not in get_args(MethodName)]

@@ -25,6 +25,8 @@ def features(encoder: TrainedEncoder, recording: Recording) -> np.ndarray:
         frames = recording.frames[camera]
         parts = np.array_split(frames, -(-len(frames) // AT_ONCE))
         found.append(np.concatenate([encoder.encode(camera, part) for part in parts]))
+    if encoder.scene:
+        return encoder.scene_of(found, recording.state)
     return np.concatenate(found, axis=1)
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -126,7 +127,7 @@ def test_a_feature_that_is_not_finite_never_becomes_an_observation(
 ) -> None:
     env = FeatureEnv(Dot(), path)
     monkeypatch.setattr(TrainedEncoder, "encode", lambda *_: np.full((1, 5), np.nan, np.float32))
-    with pytest.raises(WeightsError, match="features of camera 'eye' are not finite"):
+    with pytest.raises(WeightsError, match="features of 'eye' are not finite"):
         env.reset(seed=0)
 
 
@@ -138,3 +139,27 @@ def test_an_actor_with_a_conv_encoder_needs_no_jax(path: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def scene_encoder(state_size: int) -> TrainedEncoder:
+    rng = np.random.default_rng(3)
+    sizes = {"w0": (5 + state_size, 6), "b0": (6,), "w1": (6, 6), "b1": (6,), "w_out": (6, 2), "b_out": (2,)}
+    scene = {k: 0.3 * rng.standard_normal(s, np.float32) for k, s in sizes.items()}
+    return dataclasses.replace(encoder(), scene=scene)
+
+
+def test_a_scene_is_observed_alone(tmp_path: pathlib.Path) -> None:
+    made = scene_encoder(1)
+    made.save(tmp_path / "e.safetensors")
+    env, bare = FeatureEnv(Dot(), str(tmp_path / "e.safetensors")), Dot()
+    assert [(e.name, e.size) for e in envs.env_spec(env).state] == [("speed", 1), ("features.scene", 2)]
+    (raw, _), (obs, _) = bare.reset(seed=3), env.reset(seed=3)
+    wanted = made.look({"eye": raw["images"]["eye"][None]}, raw["state"][None])[0]
+    np.testing.assert_array_equal(obs["state"], np.concatenate([raw["state"], wanted]))
+    assert obs["state"] in env.observation_space["state"]
+
+
+def test_a_scene_of_another_state_is_refused(tmp_path: pathlib.Path) -> None:
+    scene_encoder(4).save(tmp_path / "e.safetensors")
+    with pytest.raises(SpecError, match="reads 4 numbers of the robot's state, and task 'dot' has 1"):
+        FeatureEnv(Dot(), str(tmp_path / "e.safetensors"))

@@ -5,6 +5,7 @@ import pathlib
 import time
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 
 from sandlot.cli import parse, print_result
@@ -13,7 +14,8 @@ from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.store import RunStore
 from sandlot.perception.encoders.convert import convert
-from sandlot.perception.pretrain import PretrainConfig, collect, data, picture, probe, training
+from sandlot.perception.encoders.file import TrainedEncoder
+from sandlot.perception.pretrain import PretrainConfig, collect, data, picture, probe, scene, training
 from sandlot.robots.arm.observation import observe
 from sandlot.robots.arm.task import ArmTask
 from sandlot.robots.env import RobotEnv
@@ -93,6 +95,8 @@ def _pretrain(flags: Flags) -> int:
     recording = data.read(flags.data, flags.cameras)
     train, held = recording.split(flags.config.held_out, flags.config.seed)
     made = training.train(recording, flags.config)
+    if flags.config.scene:
+        made = made._replace(encoder=_with_scene(made.encoder, recording, train, flags.config.seed))
     figures = probe.probe(made.encoder, recording, flags.config.held_out, flags.config.seed)
     facts = {
         "task": recording.spec.task,
@@ -111,7 +115,7 @@ def _pretrain(flags: Flags) -> int:
         "digest": made.encoder.digest[:16],
         "frames": len(recording.state),
         "held_out_frames": int(held.sum()),
-        "features": sum(made.encoder.size(camera) for camera in recording.shapes),
+        "features": made.encoder.features,
         **dict(
             zip(
                 ("loss", "held_out_loss"),
@@ -124,6 +128,14 @@ def _pretrain(flags: Flags) -> int:
     }
     print_result(result, as_json=flags.json)
     return 0
+
+
+def _with_scene(
+    encoder: TrainedEncoder, recording: data.Recording, train: np.ndarray, seed: int
+) -> TrainedEncoder:
+    """The encoder with a scene behind it."""
+    made = scene.train(recording, probe.features(encoder, recording), train, seed)
+    return dataclasses.replace(encoder, scene=made)
 
 
 def _collect(flags: CollectFlags) -> int:

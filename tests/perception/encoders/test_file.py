@@ -112,5 +112,36 @@ def test_cameras_must_be_the_same() -> None:
 
 
 def test_an_unknown_encoder_is_refused() -> None:
-    with pytest.raises(ConfigError, match="encoder 'none' does not exist; choose one of conv, resnet10"):
+    with pytest.raises(ConfigError, match="encoder 'none' does not exist; choose one of .*conv, resnet10"):
         dataclasses.replace(trained(), name="none")
+
+
+def with_scene(state_size: int = 2) -> TrainedEncoder:
+    rng = np.random.default_rng(3)
+    sizes = {"w0": (8 + state_size, 6), "b0": (6,), "w1": (6, 6), "b1": (6,), "w_out": (6, 3), "b_out": (3,)}
+    return dataclasses.replace(
+        trained(), scene={k: rng.standard_normal(s, np.float32) for k, s in sizes.items()}
+    )
+
+
+def test_a_scene_reads_all_features_and_the_state(tmp_path: pathlib.Path) -> None:
+    made, path = with_scene(), tmp_path / "e.safetensors"
+    made.save(path)
+    again = TrainedEncoder.load(path)
+    assert (again.digest, again.features, again.state_size) == (made.digest, 3, 2)
+    assert made.digest != trained().digest
+    assert (trained().features, trained().state_size) == (8, None)
+    frames = {c: np.random.default_rng(1).integers(0, 256, (2, *SHAPE), dtype=np.uint8) for c in made.shapes}
+    state = np.array([[0.5, -1.0], [0.0, 2.0]], np.float32)
+    x = np.concatenate([made.encode("wrist", frames["wrist"]), made.encode("side", frames["side"]), state], 1)
+    h = np.tanh(np.tanh(x @ made.scene["w0"] + made.scene["b0"]) @ made.scene["w1"] + made.scene["b1"])
+    wanted = np.clip(h @ made.scene["w_out"] + made.scene["b_out"], -BOUND, BOUND)
+    np.testing.assert_allclose(again.look(frames, state), wanted, atol=1e-6)
+
+
+def test_a_scene_that_does_not_fit_is_refused() -> None:
+    made = with_scene()
+    with pytest.raises(WeightsError, match=r"the scene: array 'w1' is float32\[6, 5\] and must be"):
+        dataclasses.replace(made, scene=made.scene | {"w1": np.zeros((6, 5), np.float32)})
+    with pytest.raises(WeightsError, match="the scene: arrays missing: w0"):
+        dataclasses.replace(made, scene={k: v for k, v in made.scene.items() if k != "w0"})
