@@ -109,7 +109,7 @@ class TrainedEncoder:
 
     def check_cameras(self, shapes: Mapping[str, Shape]) -> None:
         """Raises SpecError unless it was trained for exactly these cameras and frame shapes."""
-        mine, theirs = dict(self.shapes), {name: tuple(shape) for name, shape in shapes.items()}
+        mine, theirs = self.shapes, {name: _shape(shape) for name, shape in shapes.items()}
         if mine != theirs:
             raise SpecError(
                 f"it was trained on frames {_said(mine)}, and the env has {_said(theirs)}; name the same "

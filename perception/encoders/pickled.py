@@ -47,7 +47,8 @@ class DType:
     """A numpy type: its code, and its byte order once the file has said that."""
 
     def __init__(self, code: str) -> None:
-        self.code, self.order = code, "|"
+        self.code = code
+        self.order: Any = "|"
 
     def numpy(self) -> np.dtype:
         """The real one."""

@@ -50,7 +50,7 @@ class PlayConfig:
             )
 
 
-class Knowing(gym.Wrapper):  # type: ignore[type-arg]
+class Knowing(gym.Wrapper):
     """An env that also observes what its simulation knows, as `truth.*`; only to judge an encoder by."""
 
     def __init__(self, env: envs.Env, entries: tuple[Entry, ...], known: Callable[[], np.ndarray]) -> None:
@@ -71,7 +71,7 @@ class Knowing(gym.Wrapper):  # type: ignore[type-arg]
         return self._all(obs), float(reward), terminated, truncated, info
 
     def _all(self, obs: dict[str, object]) -> dict[str, object]:
-        return obs | {"state": np.concatenate([obs["state"], self._known()]).astype(np.float32)}  # type: ignore[list-item]
+        return obs | {"state": np.concatenate([obs["state"], self._known()]).astype(np.float32)}
 
 
 def collect(env: envs.Env, config: PlayConfig) -> Iterator[Demo]:
@@ -121,9 +121,9 @@ def _actions(env: envs.Env, config: PlayConfig, rng: np.random.Generator) -> Ite
     size = envs.env_spec(env).action_size
     while True:
         held = rng.uniform(-1.0, 1.0, size).astype(np.float32)
-        shown = callable(expert) and rng.random() < config.expert
+        shown = expert is not None and rng.random() < config.expert
         for _ in range(rng.integers(1, HOLD + 1)):
-            if not shown:
+            if expert is None or not shown:
                 yield held
                 continue
             noisy = np.asarray(expert()) + rng.normal(0.0, config.noise, size)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-import os
+import pathlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -71,7 +71,7 @@ class Recording:
         return train, ~train
 
 
-def read(folders: Sequence[str | os.PathLike[str]], cameras: Sequence[str] = ()) -> Recording:
+def read(folders: Sequence[pathlib.Path | str], cameras: Sequence[str] = ()) -> Recording:
     """The recordings in run folders, as one.
 
     Args:
@@ -98,7 +98,7 @@ def read(folders: Sequence[str | os.PathLike[str]], cameras: Sequence[str] = ())
     return _joined(parts, truth)
 
 
-def _part(reader: RunReader, folder: str | os.PathLike[str], cameras: Sequence[str]) -> Recording:
+def _part(reader: RunReader, folder: pathlib.Path | str, cameras: Sequence[str]) -> Recording:
     """One folder."""
     spec = reader.spec
     names = tuple(cameras) or tuple(spec.images)
@@ -137,7 +137,7 @@ def _seen_spec(spec: EnvSpec, hidden: Sequence[bool], cameras: Iterable[str]) ->
     return EnvSpec(
         task=spec.task,
         state=tuple(e for e, h in zip(spec.state, hidden, strict=True) if not h),
-        images={name: tuple(spec.images[name]) for name in cameras},
+        images={name: spec.images[name] for name in cameras},
         action=spec.action,
         control_hz=spec.control_hz,
         max_episode_steps=spec.max_episode_steps,

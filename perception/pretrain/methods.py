@@ -147,7 +147,9 @@ def shrink(frames: jax.Array) -> jax.Array:
 
 
 def _decoders(sizes: Sizes) -> dict[str, tuple[int, ...]]:
-    found = {"reconstruct.state": (sum(sizes.latents.values()), HIDDEN, sizes.state)}
+    found: dict[str, tuple[int, ...]] = {
+        "reconstruct.state": (sum(sizes.latents.values()), HIDDEN, sizes.state)
+    }
     for camera, (height, width, channels) in sizes.shapes.items():
         pixels = (height // SMALL) * (width // SMALL) * channels
         found[f"reconstruct.{camera}"] = (sizes.latents[camera], HIDDEN, HIDDEN, pixels)

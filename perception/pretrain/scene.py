@@ -7,7 +7,7 @@ the hand moves about, the thing lies still. So what is said of two frames of one
 place.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +28,9 @@ OUTLIER = 0.3  # a scene is sometimes disturbed: beyond this an error counts lin
 class Draws(NamedTuple):
     """Rows of every step: of demonstrations, and two of one scene of play, each [steps, B]."""
 
-    shown: np.ndarray
-    one: np.ndarray
-    other: np.ndarray
+    shown: Any
+    one: Any
+    other: Any
 
 
 def train(recording: Recording, features: np.ndarray, chosen: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -62,7 +62,7 @@ def train(recording: Recording, features: np.ndarray, chosen: np.ndarray, seed: 
 
 
 def hindsight(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """Where the hand is when it first acts, from where it is now, [M, 3]; and whether a frame was demonstrated."""
+    """Where the hand first acts, from where it is now, [M, 3]; and whether a frame was demonstrated."""
     place = SCALE * recording.state[:, columns(recording.spec, PLACE)]
     hand = recording.state[:, columns(recording.spec, HAND)][:, 0]
     goal = np.zeros_like(place)

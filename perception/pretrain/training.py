@@ -1,6 +1,5 @@
 """Training an encoder on a recording: chosen methods together, progress, held-out losses, a finished file."""
 
-import dataclasses
 import functools
 import json
 import logging
@@ -289,7 +288,5 @@ def _standardised(
         deviation = np.maximum(z.std(0), LEAST_DEVIATION * z.std(0).max() + 1e-9)
         head = {HEAD_W: own[HEAD_W] / deviation, HEAD_B: -z.mean(0) / deviation}
         scaled[camera] = {k: np.ascontiguousarray(v, np.float32) for k, v in (own | head).items()}
-    settings = {
-        k: v for k, v in dataclasses.asdict(encoder).items() if k != "weights"
-    }  # they are in here now
+    settings = {k: v for k, v in vars(encoder).items() if k != "weights"}  # they are in here now
     return TrainedEncoder(name=name, settings=settings, shapes=recording.shapes, weights=scaled)
