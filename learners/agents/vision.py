@@ -36,7 +36,8 @@ def init(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Vision | None:
     encoder = encoder_of(cfg)
     key_neck, *keys = jax.random.split(key, 1 + len(spec.images))
     weights = {
-        f"{networks.ENCODER}.{camera}.{name}": array
+        # a weakly typed array would be a strong one after the first update, which then compiles anew
+        f"{networks.ENCODER}.{camera}.{name}": jnp.asarray(array, jnp.float32)
         for camera, k in zip(sorted(spec.images), keys, strict=True)
         for name, array in encoder.init(k, spec.images[camera]).items()
     }

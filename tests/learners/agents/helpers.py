@@ -66,7 +66,7 @@ class Tiny:
     def init(self, key: Any, shape: tuple[int, int, int]) -> dict[str, Any]:
         shapes = self.shapes(shape)
         kernel = jax.random.normal(key, shapes["kernel"]) / np.sqrt(16 * shape[2])
-        return {"kernel": kernel, "bias": jnp.zeros(shapes["bias"])}
+        return {"kernel": kernel, "bias": jnp.full(shapes["bias"], 0.0)}  # weakly typed
 
     def apply(self, params: dict[str, Any], frames: Any, xp: Any = jnp) -> Any:
         b, h, w, c = frames.shape

@@ -235,3 +235,17 @@ def test_an_encoders_settings_are_given_as_text():
     for text in ("depth=2", "width"):
         with pytest.raises(ConfigError, match="encoder 'tiny' cannot be made.*write NAME=VALUE"):
             agents.init(SPEC, pixels(encoder_settings=[text]), 0)
+
+
+def test_no_weight_is_weakly_typed_or_the_second_update_would_compile_anew():
+    state = agents.init(SPEC, pixels(), 0)
+    assert Tiny().init(jax.random.key(0), (8, 8, 3))["bias"].weak_type
+    assert not [x for x in jax.tree.leaves(state) if x.weak_type]
+
+
+def test_obs_and_next_obs_are_shifted_by_themselves():
+    one = minibatch(b=64)
+    twin = one._replace(next_obs=one.obs)
+    here, there = vision.shifted(jax.random.key(0), twin, pixels(augment_px=4))
+    same = [np.array_equal(a, b) for a, b in zip(here["wrist"], there["wrist"], strict=True)]
+    assert np.mean(same) < 0.1
