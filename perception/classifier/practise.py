@@ -15,8 +15,8 @@ from sandlot.learners import envs
 from sandlot.learners.demos import require_expert
 from sandlot.perception.classifier.dataset import Clip, Layout
 
-NOISE = (0.0, 0.4)
-"""Range of the expert's noise, drawn for each episode."""
+NOISE = 0.4
+"""The expert's noise in an episode is drawn from 0 to this."""
 CLOSE = 8
 
 
@@ -42,7 +42,14 @@ LATE_STEPS = 12
 
 
 def practise(
-    env: envs.Env, task: str, layout: Layout, *, episodes: int, seed: int, world: str = "sim"
+    env: envs.Env,
+    task: str,
+    layout: Layout,
+    *,
+    episodes: int,
+    seed: int,
+    noise: float = NOISE,
+    world: str = "sim",
 ) -> Iterator[Clip]:
     """Plays episodes to their time limit, successful or not; episode k is reset with seed + k.
 
@@ -53,14 +60,14 @@ def practise(
     """
     require_expert(env, task)
     for k in range(episodes):
-        yield _episode(env, layout, seed + k)._replace(episode=f"{world}/{layout.task}/{seed + k}")
+        yield _episode(env, layout, seed + k, noise)._replace(episode=f"{world}/{layout.task}/{seed + k}")
 
 
-def _episode(env: envs.Env, layout: Layout, seed: int) -> Clip:
+def _episode(env: envs.Env, layout: Layout, seed: int, noise: float) -> Clip:
     """One episode, without a name."""
     rng = np.random.default_rng([seed, 0xC1A55])
     obs, info = env.reset(seed=seed)
-    player = _Player(env, rng)
+    player = _Player(env, rng, noise)
     frames: dict[str, list[np.ndarray]] = {camera: [obs["images"][camera]] for camera in layout.cameras}
     truth = [bool(info.get("success", False))]
     for step in range(envs.env_spec(env).max_episode_steps):
@@ -84,13 +91,13 @@ def close_to_success(truth: np.ndarray, steps: int = CLOSE) -> np.ndarray:
 class _Player:
     """Chooses the actions of one episode."""
 
-    def __init__(self, env: envs.Env, rng: np.random.Generator) -> None:
+    def __init__(self, env: envs.Env, rng: np.random.Generator, noise: float) -> None:
         self._expert: Any = env.unwrapped.expert_action  # type: ignore[attr-defined]
         self._rng, self._size = rng, envs.env_spec(env).action_size
         ways = [way for way in Way for _ in range(way.value)]
         self._way = ways[rng.integers(len(ways))]
         self._after = After.EXPERT
-        self._noise = float(rng.uniform(*NOISE))
+        self._noise = float(rng.uniform(0.0, noise))
         self._drift = np.zeros(self._size, np.float32)
         # the last entry is the gripper where there is one: half of what gets stuck
         self._stuck = int(rng.integers(self._size)) if rng.random() < 0.5 else self._size - 1

@@ -20,7 +20,7 @@ from sandlot.perception.classifier import Classifier, queue, report
 from sandlot.perception.classifier.collect import RunLabels, layout_of, run_clips
 from sandlot.perception.classifier.dataset import PARTS, Clip, FrameStore
 from sandlot.perception.classifier.files import write_whole
-from sandlot.perception.classifier.practise import practise
+from sandlot.perception.classifier.practise import NOISE, practise
 from sandlot.perception.classifier.sheet import Tile, sheet
 from sandlot.perception.classifier.train import LearnConfig, Progress, train
 
@@ -61,9 +61,9 @@ def usage() -> str:
     """What there is."""
     lines = [f"  {name:<8}{text}" for name, text in HELP.items()]
     first = (
-        "usage: sandlot classifier ACTION ... [flags]\n\nA classifier lives in classifiers/TASK: its data, "
+        "usage: sandlot classifier ACTION ... [flags]\n\nData, file and report live in classifiers/TASK.\n\n"
     )
-    return f"{first}its file, its report.\n\nactions:\n" + "\n".join(lines) + "\n"
+    return f"{first}actions:\n" + "\n".join(lines) + "\n"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,7 @@ class Collect:
         sources: tasks to play, and folders to read.
         episodes: how many to play of each task.
         seed: episode k starts from seed + k.
+        noise: the expert's noise, from none up to this; less for tasks of fractions of a millimetre.
         out: the classifier's folder; `classifiers/TASK` when empty.
         classes: from the start of the task to its success; one flag each, when there are stages.
         label: every frame of the folders is of this class, whatever they say.
@@ -89,6 +90,7 @@ class Collect:
     sources: tyro.conf.Positional[tuple[str, ...]]
     episodes: int = 40
     seed: int = 0
+    noise: float = NOISE
     out: str = ""
     classes: Words = ()
     label: str = ""
@@ -182,8 +184,15 @@ def _of_task(task: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
 
     def clips() -> Iterator[Clip]:
         try:
-            world = "randomized" if flags.env.randomize else "sim"
-            yield from practise(env, task, layout, episodes=flags.episodes, seed=flags.seed, world=world)
+            yield from practise(
+                env,
+                task,
+                layout,
+                episodes=flags.episodes,
+                seed=flags.seed,
+                noise=flags.noise,
+                world="randomized" if flags.env.randomize else "sim",
+            )
         finally:
             env.close()
 
