@@ -30,9 +30,8 @@ HELP = {
     "report": "measure again, and draw the worst mistakes",
     "relabel": "list the frames it was not sure of, and label them",
 }
-ROOT = pathlib.Path("classifiers")
 DATA, FILE, SHEET = "data", "classifier.safetensors", "queue.png"
-CLASSES = ("no", "yes")
+ROOT, CLASSES = pathlib.Path("classifiers"), ("no", "yes")
 TOGETHER = 10
 """Episodes that are written as one file."""
 
