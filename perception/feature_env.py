@@ -81,9 +81,8 @@ class FeatureEnv(gym.Wrapper[Any, Any, Any, Any]):
 
     def _encoded(self, obs: Obs) -> Obs:
         frames = {camera: obs["images"][camera][None] for camera in self._cameras}
-        seen = {}
         if self.encoder.scene:
-            seen["scene"] = self.encoder.look(frames, obs["state"][None])[0]
+            seen = {"scene": self.encoder.look(frames, obs["state"][None])[0]}
         else:
             seen = {camera: self.encoder.encode(camera, frames[camera])[0] for camera in self._cameras}
         for name, features in seen.items():
