@@ -1,11 +1,14 @@
 """How an episode's world looks: lights, colours, a pattern on table and mat, cameras. No physics."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
 
 from sandlot.robots import rotation
+
+if TYPE_CHECKING:
+    from sandlot.sim.randomization import Draw
 
 PATTERN = "pattern"
 """Name of the texture, and of the material, of what may have a pattern."""
@@ -13,24 +16,11 @@ PATTERN_PX = 64
 WAVES = 4
 
 
-class Look(Protocol):
-    """The part of `randomization.Draw` that cameras see; meanings and units as there."""
-
-    light: float
-    camera_m: np.ndarray
-    camera_rad: np.ndarray
-    light_rad: np.ndarray
-    tint: np.ndarray
-    shade: np.ndarray
-    contrast: float
-    pattern: float
-
-
 NUMBERS = ("light_diffuse", "light_dir", "cam_pos", "cam_quat", "geom_rgba", "tex_data")
 """What `vary` changes in a model, which must hold its own numbers before."""
 
 
-def vary(model: Any, look: Look) -> None:
+def vary(model: Any, look: "Draw") -> None:
     """Varies lights, cameras and colours of a model."""
     model.light_diffuse[:] *= look.light
     model.light_dir[:] = model.light_dir @ rotation.exp(look.light_rad).T
@@ -50,7 +40,7 @@ def _turn_cameras(model: Any, turn_rad: np.ndarray) -> None:
         mujoco.mju_mulQuat(model.cam_quat[i], before[i], turn)
 
 
-def _paint(model: Any, look: Look) -> None:
+def _paint(model: Any, look: "Draw") -> None:
     """A sum of a few plane waves, between 1 - contrast and 1, into the pattern's texture."""
     texture = model.texture(PATTERN)
     rng = np.random.default_rng(int(look.pattern * 2**32))

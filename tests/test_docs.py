@@ -76,7 +76,7 @@ def test_command_is_accepted(
         assert set(argv) <= TARGETS, f"{where}: {line}"
         return
     monkeypatch.chdir(tmp_path)  # no run of this machine counts
-    if argv[0] == "COMMAND" or argv == ["data"]:
+    if argv[0] == "COMMAND" or argv in (["data"], ["cameras"], ["calibrate"]):  # they have actions
         return
     argv = ["arm_pick" if word == "TASK" else word for word in argv]
     module = importlib.import_module(cli.COMMANDS[argv[0]][1])

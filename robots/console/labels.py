@@ -65,4 +65,4 @@ def _beside(folder: pathlib.Path) -> pathlib.Path | None:
     """The folder of the run's classifier, None when it has none."""
     file = folder / prepare.CONFIG_FILE
     path = load_config(file).env.classifier if file.exists() else ""
-    return pathlib.Path(path).parent if path else None
+    return pathlib.Path(path.split(",")[-1]).parent if path else None  # of several, the last one asks
