@@ -112,7 +112,7 @@ def test_cameras_must_be_the_same() -> None:
 
 
 def test_an_unknown_encoder_is_refused() -> None:
-    with pytest.raises(ConfigError, match="encoder 'none' does not exist; choose one of .*conv, resnet10"):
+    with pytest.raises(ConfigError, match="encoder 'none' does not exist; choose one of .*conv, .*resnet10"):
         dataclasses.replace(trained(), name="none")
 
 
