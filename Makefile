@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/sandlot
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ros demo insert test test-all check docs bench faults clean
+.PHONY: help setup ros demo demo-vision insert test test-all check docs bench faults clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -29,6 +29,17 @@ ros: $(VENV)/.ros  ## add ROS 2, teleoperation and data sets to it
 demo: $(VENV)/.base  ## train an arm to pick up a cube, evaluate it, write runs/demo/report.html
 	$(RUN) train arm_pick --run demo
 	$(RUN) eval demo --episodes 100 --seed 1000 --json
+
+SEEN := --cameras wrist side --image-px 64
+PLAY := demos/arm_pick_play
+
+demo-vision: $(VENV)/.base  ## learn to pick from cameras, rewarded by a classifier alone (about 15 minutes)
+	$(RUN) classifier collect arm_pick $(SEEN) --episodes 200
+	$(RUN) classifier train classifiers/arm_pick
+	$(RUN) pretrain collect arm_pick $(SEEN) --expert 0 --out $(PLAY)
+	$(RUN) pretrain $(PLAY) --out $(PLAY)/encoder.safetensors
+	$(RUN) train arm_pick $(SEEN) --classifier classifiers/arm_pick/classifier.safetensors --encoder $(PLAY)/encoder.safetensors --run arm_pick_pixels
+	$(RUN) eval arm_pick_pixels --episodes 100 --seed 1000 --json
 
 insert: $(VENV)/.base  ## train peg insertion (about half an hour) and evaluate it
 	$(RUN) train arm_insert --run insert

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
+from tests.stalls import real_time
 from tests.system.test_recorder import start
 
 from sandlot.learners.store_read import RunReader
@@ -15,6 +16,8 @@ from sandlot.robots.recording.episodes import read_episodes
 from sandlot.robots.recording.source import Asked, open_folder
 
 pytest.importorskip("rclpy")
+
+pytestmark = real_time
 NODE = ("--ros-args", "-r", "__ns:=/arm")
 
 

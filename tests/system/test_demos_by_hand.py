@@ -10,11 +10,13 @@ import time
 import numpy as np
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
+from tests.stalls import real_time
 
 from sandlot.learners.process import PARENT_VARIABLE
 from sandlot.learners.schema import Flag, Source
 from sandlot.learners.store import RunReader
 
+pytestmark = real_time
 START_S, WITHIN_S = 120.0, 60.0
 Y, A, X, BACK, START, RB = 3, 0, 2, 4, 6, 10
 AWAY = "axis 1 -1"

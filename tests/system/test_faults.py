@@ -5,6 +5,9 @@ import pathlib
 
 import pytest
 from bench import faults_system
+from tests.stalls import real_time
+
+pytestmark = real_time
 
 ROOT = pathlib.Path(__file__).parents[2]
 QUICK = {
