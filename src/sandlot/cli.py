@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sandlot.learners.errors import SandlotError
@@ -103,6 +103,26 @@ def _one_line(box: str) -> str:
     """The text inside tyro's error box, on one line."""
     body = [line.strip("│ ").strip() for line in box.splitlines() if line.startswith("│")]
     return re.sub(r"\s+", " ", " ".join(line.strip("─ ") for line in body)).strip()
+
+
+Action = tuple[str, Callable[[list[str]], None]]
+"""One line about it, and what it does with the words behind its name."""
+
+
+def act(
+    command: str, actions: Mapping[str, Action], argv: list[str], *, takes: str = "", about: str = ""
+) -> int:
+    """Runs the action of a command that argv begins with; without one, lists what there is."""
+    if not argv or argv[0] in {"-h", "--help"}:
+        width = max(map(len, actions)) + 2
+        lines = [f"  {name:<{width}}{text}" for name, (text, _) in actions.items()]
+        listed = f"{about}actions:\n" + "\n".join(lines)
+        sys.stdout.write(f"usage: sandlot {command} ACTION{takes} [flags]\n\n{listed}\n")
+        return 0 if argv else USAGE_EXIT
+    if argv[0] not in actions:
+        raise SandlotError(f"unknown action '{argv[0]}'; there are: {', '.join(actions)}")
+    actions[argv[0]][1](argv[1:])
+    return 0
 
 
 def print_result(result: dict[str, Any], *, as_json: bool) -> None:

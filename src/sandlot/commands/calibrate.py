@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +12,8 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from sandlot.cli import parse, print_result
-from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.cli import act, parse, print_result
+from sandlot.learners.errors import ConfigError
 from sandlot.perception.calibration import (
     Board,
     CalibrationError,
@@ -191,21 +192,14 @@ KINDS: dict[str, Any] = {"board": Print, "intrinsics": IntrinsicsFlags, "hand-ey
 
 def main(argv: list[str]) -> int:
     """Runs one of the actions."""
-    if not argv or argv[0] in {"-h", "--help"}:
-        sys.stdout.write(usage())
-        return 0 if argv else 2
-    name, rest = argv[0], argv[1:]
-    if name not in HELP:
-        raise SandlotError(f"unknown action '{name}'; there are: {', '.join(HELP)}")
-    flags = parse(KINDS[name], rest, prog=f"calibrate {name}")
+    return act(
+        "calibrate", {name: (text, functools.partial(_run, name)) for name, text in HELP.items()}, argv
+    )
+
+
+def _run(name: str, argv: list[str]) -> None:
+    flags = parse(KINDS[name], argv, prog=f"calibrate {name}")
     print_result(flags.run(), as_json=flags.json)
-    return 0
-
-
-def usage() -> str:
-    """What there is."""
-    lines = [f"  {name:<11}{text}" for name, text in HELP.items()]
-    return "usage: sandlot calibrate ACTION [flags]\n\nactions:\n" + "\n".join(lines) + "\n"
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """`sandlot cameras list|show|crop`."""
 
 import dataclasses
+import functools
 import pathlib
 import sys
 import time
@@ -10,8 +11,8 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from sandlot.cli import parse, print_result
-from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.cli import act, parse, print_result
+from sandlot.learners.errors import ConfigError
 from sandlot.perception.cameras import Camera, CameraConfig, Crop, devices, load, save, view
 from sandlot.perception.cameras.crop_page import CropPage
 from sandlot.perception.cameras.grid import grid_picture
@@ -157,21 +158,12 @@ KINDS: dict[str, Any] = {"list": List, "show": Show, "crop": CropFlags}
 
 def main(argv: list[str]) -> int:
     """Runs one of the actions."""
-    if not argv or argv[0] in {"-h", "--help"}:
-        sys.stdout.write(usage())
-        return 0 if argv else 2
-    name, rest = argv[0], argv[1:]
-    if name not in HELP:
-        raise SandlotError(f"unknown action '{name}'; there are: {', '.join(HELP)}")
-    flags = parse(KINDS[name], rest, prog=f"cameras {name}")
+    return act("cameras", {name: (text, functools.partial(_run, name)) for name, text in HELP.items()}, argv)
+
+
+def _run(name: str, argv: list[str]) -> None:
+    flags = parse(KINDS[name], argv, prog=f"cameras {name}")
     print_result(flags.run(), as_json=flags.json)
-    return 0
-
-
-def usage() -> str:
-    """What there is."""
-    lines = [f"  {name:<6}{text}" for name, text in HELP.items()]
-    return "usage: sandlot cameras ACTION [flags]\n\nactions:\n" + "\n".join(lines) + "\n"
 
 
 def beside(pixels: np.ndarray, crop: Crop, px: int) -> np.ndarray:

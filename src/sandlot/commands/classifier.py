@@ -2,19 +2,20 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import tyro
 
-from sandlot.cli import parse, print_result
+from sandlot.cli import act, parse, print_result
 from sandlot.learners import envs
 from sandlot.learners.env_config import EnvArgs, EnvConfig
-from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.errors import ConfigError
 from sandlot.learners.store import RunReader
 from sandlot.perception.classifier import Classifier, queue, report
 from sandlot.perception.classifier.collect import RunLabels, layout_of, run_clips
@@ -40,29 +41,14 @@ Words = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 def main(argv: list[str]) -> int:
     """Runs one of the actions."""
-    if not argv or argv[0] in {"-h", "--help"}:
-        sys.stdout.write(usage())
-        return 0 if argv else 2
-    name, rest = argv[0], argv[1:]
-    if name not in HELP:
-        raise SandlotError(f"unknown action '{name}'; there are: {', '.join(HELP)}")
-    run: dict[str, Callable[[list[str]], dict[str, Any]]] = {
-        "collect": _collect,
-        "train": _train,
-        "report": _report,
-        "relabel": _relabel,
-    }
-    print_result(run[name](rest), as_json="--json" in rest)
-    return 0
+    actions = {name: (text, functools.partial(_run, name)) for name, text in HELP.items()}
+    where = "Data, file and report live in classifiers/TASK.\n\n"
+    return act("classifier", actions, argv, takes=" ...", about=where)
 
 
-def usage() -> str:
-    """What there is."""
-    lines = [f"  {name:<8}{text}" for name, text in HELP.items()]
-    first = (
-        "usage: sandlot classifier ACTION ... [flags]\n\nData, file and report live in classifiers/TASK.\n\n"
-    )
-    return f"{first}actions:\n" + "\n".join(lines) + "\n"
+def _run(name: str, argv: list[str]) -> None:
+    run = {"collect": _collect, "train": _train, "report": _report, "relabel": _relabel}
+    print_result(run[name](argv), as_json="--json" in argv)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

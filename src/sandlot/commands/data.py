@@ -1,11 +1,10 @@
 """`sandlot data`: what was recorded, as a person wants to see, cut, join and hand on."""
 
+import functools
 import sys
-from collections.abc import Callable
 
-from sandlot.cli import parse, print_result
+from sandlot.cli import act, parse, print_result
 from sandlot.commands import data_flags as flags
-from sandlot.learners.errors import SandlotError
 from sandlot.robots.recording import actions
 
 HELP = {
@@ -24,22 +23,10 @@ HELP = {
 
 def main(argv: list[str]) -> int:
     """Runs one of the actions."""
-    if not argv or argv[0] in {"-h", "--help"}:
-        sys.stdout.write(usage())
-        return 0 if argv else 2
-    name, rest = argv[0], argv[1:]
-    if name not in HELP:
-        raise SandlotError(f"unknown action '{name}'; there are: {', '.join(HELP)}")
-    run: dict[str, Callable[[list[str]], None]] = {"list": _list, "info": _info}
-    run.get(name, lambda words: _one(name, words))(rest)
-    return 0
-
-
-def usage() -> str:
-    """What there is."""
-    lines = [f"  {name:<8}{text}" for name, text in HELP.items()]
-    first = "usage: sandlot data ACTION FOLDER... [flags]\n\nFOLDER is a run, a bag or a LeRobot data set.\n"
-    return f"{first}Nothing is ever changed in place.\n\nactions:\n" + "\n".join(lines) + "\n"
+    own = {"list": _list, "info": _info}
+    actions = {name: (text, own.get(name, functools.partial(_one, name))) for name, text in HELP.items()}
+    about = "FOLDER is a run, a bag or a LeRobot data set.\nNothing is ever changed in place.\n\n"
+    return act("data", actions, argv, takes=" FOLDER...", about=about)
 
 
 def _list(argv: list[str]) -> None:
