@@ -6,6 +6,7 @@ some 3 s; a freeze as long as it lasts.
 
 import contextlib
 import dataclasses
+import logging
 import pathlib
 import random
 import tempfile
@@ -26,6 +27,8 @@ from sandlot.learners.transport import StepServer
 from sandlot.learners.transport.memory import MemoryStore
 from sandlot.learners.wire import Batch, Layout
 
+log = logging.getLogger(__name__)
+
 Row = dict[str, Any]
 RESUME_S = 30.0
 SAVE_S = 2.0
@@ -39,6 +42,14 @@ def blocked(probe: np.ndarray) -> int:
     return int(((probe[:, 1] > BLOCKED_MS) & (probe[:, 2] > 0)).sum())
 
 
+def too_old(age_s: float) -> bool:
+    """Whether more would be done again than one checkpoint's interval."""
+    late = age_s > CHECKPOINT_S + SAVE_S
+    if late:
+        log.error("event=promise_broken checkpoint_age_s=%.1f", age_s)
+    return late
+
+
 def fault_1(injections: int = 100, seed: int = 0) -> Row:
     """The learner is killed at a random moment, again and again in the same run; the actor plays on."""
     rng, violations, resumed_ms = random.Random(seed), 0, list[float]()  # noqa: S311
@@ -48,7 +59,7 @@ def fault_1(injections: int = 100, seed: int = 0) -> Row:
             for _ in range(injections):
                 time.sleep(rng.uniform(0.0, 1.5))
                 rig.kill(rig.learner)
-                violations += rig.checkpoint_age_s() > CHECKPOINT_S + SAVE_S  # what is done again
+                violations += too_old(rig.checkpoint_age_s())
                 saved = rig.saved_updates
                 rig.learner.start(time.monotonic())
                 took_s = rig.until(lambda saved=saved: rig.updates > saved, "trains again")
@@ -80,7 +91,10 @@ def fault_2(injections: int = 100, seed: int = 0) -> Row:
 def ended_well(rig: Rig) -> int:
     """Promises broken over a run: steps lost or doubled, steps for which the actor waited."""
     drain(rig.folder)
-    return damage(rig.folder) + blocked(rig.probed())
+    wrong, waited = damage(rig.folder), blocked(rig.probed())
+    if wrong or waited:
+        log.error("event=promise_broken steps_lost_or_doubled=%d steps_that_waited=%d", wrong, waited)
+    return wrong + waited
 
 
 def fault_3(injections: int = 100, seed: int = 0) -> Row:
