@@ -18,7 +18,7 @@ import safetensors
 import safetensors.numpy
 
 from sandlot.learners.errors import ConfigError, SpecError, StoreError
-from sandlot.perception.classifier.files import write_whole
+from sandlot.learners.files import write_whole
 from sandlot.perception.classifier.model import Shape
 
 FORMAT = "sandlot-frames-1"

@@ -19,7 +19,7 @@ import safetensors.numpy
 
 from sandlot.learners import plugins
 from sandlot.learners.errors import ConfigError, SpecError, StoreError, WeightsError
-from sandlot.perception.classifier.files import write_whole
+from sandlot.learners.files import write_whole
 
 FORMAT = "sandlot-classifier-1"
 

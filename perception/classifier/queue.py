@@ -18,8 +18,8 @@ import safetensors
 import safetensors.numpy
 
 from sandlot.learners.errors import ConfigError, StoreError
+from sandlot.learners.files import write_whole
 from sandlot.perception.classifier.dataset import Clip, FrameStore
-from sandlot.perception.classifier.files import write_whole
 from sandlot.perception.classifier.model import Frames
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from sandlot.learners.chart import Series, line_chart
+from sandlot.learners.files import write_whole
 from sandlot.learners.film import data_uri
 from sandlot.perception.classifier import measure
 from sandlot.perception.classifier.dataset import FrameSet
-from sandlot.perception.classifier.files import write_whole
 from sandlot.perception.classifier.model import Classifier, reached
 from sandlot.perception.classifier.sheet import Tile, sheet
 from sandlot.perception.classifier.train import Progress, answers, judged

@@ -24,6 +24,7 @@ import safetensors.numpy
 
 from sandlot.learners import plugins
 from sandlot.learners.errors import ConfigError, SpecError, StoreError, WeightsError
+from sandlot.learners.files import write_whole
 from sandlot.perception.encoders.base import Encoder, Shape
 
 FORMAT = "sandlot-encoder-1"
@@ -229,20 +230,8 @@ def write(
     path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], about: dict[str, str], kind: str
 ) -> None:
     """Writes arrays with metadata; a reader sees the old file or the whole new one."""
-    path = pathlib.Path(path)
     whole = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
-    data = safetensors.numpy.save(whole, {"format": kind, **about})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StoreError(f"'{path}' cannot be written: {error}; free the disk or name another") from error
+    write_whole(pathlib.Path(path), safetensors.numpy.save(whole, {"format": kind, **about}))
 
 
 def read(path: str | os.PathLike[str], kind: str) -> tuple[Weights, dict[str, str]]:

@@ -16,11 +16,11 @@ from sandlot.cli import act, parse, print_result
 from sandlot.learners import envs
 from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.errors import ConfigError
+from sandlot.learners.files import write_whole
 from sandlot.learners.store import RunReader
 from sandlot.perception.classifier import Classifier, queue, report
 from sandlot.perception.classifier.collect import RunLabels, layout_of, run_clips
 from sandlot.perception.classifier.dataset import PARTS, Clip, FrameStore
-from sandlot.perception.classifier.files import write_whole
 from sandlot.perception.classifier.practise import NOISE, practise
 from sandlot.perception.classifier.sheet import Tile, sheet
 from sandlot.perception.classifier.train import LearnConfig, Progress, train
