@@ -257,11 +257,21 @@ def test_no_clock_jump_makes_an_action_stale_or_lets_an_old_one_pass(tmp_path):
         assert "rejected_stale" not in rig.report.values
         rig.commanding = False
         assert rig.hold_after(rig.acted_s)[1] == gate.NO_ACTION
-        rig.until(lambda: rig.call("arm")[0], "arms")
+        rig.until(lambda: rig.report.mode is Mode.STOPPED, "says that it stopped")
+        passed = rig.report.values["accepted"]
         rig.wall_ahead_s = -5.0  # now the actions alone are old
         rig.commanding = True
-        rig.until(lambda: int(rig.report.values.get("rejected_stale", 0)) > 2, "rejects old ones")
-        assert rig.report.mode is Mode.ARMED
+        rig.until(lambda: armed(rig) and rejected(rig) > 2, "rejects old ones")
+        assert rig.report.values["accepted"] == passed
+
+
+def armed(rig):
+    """Whether the gate is, or answers that it is again: a busy machine may have kept the tool's pose from it."""
+    return rig.report.mode is not Mode.STOPPED or rig.call("arm")[0]
+
+
+def rejected(rig):
+    return int(rig.report.values.get("rejected_stale", 0))
 
 
 def test_no_bad_number_leaves_and_every_fault_row_exists():
