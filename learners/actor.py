@@ -125,6 +125,8 @@ class Actor:
             self.ledger.note_resets(getattr(error, "resets", ()))
             self._env_failed(error)
             return
+        if self._waits_for is Use.PERSON:
+            self._complain = Complaint()  # the next call is another one
         self._waits_for = None
         self.ledger.note_resets(info.get("resets", ()))
         self.ledger.count("calls", info.get("called", 0.0))

@@ -17,7 +17,8 @@ class ActorConfig:
         name: unique among the learner's actors; its spool and keys go by it.
         seed: of resets and exploration.
         env: the env's settings.
-        pace: `learner`, `realtime` or `free`; see `sandlot train --help`.
+        pace: `learner`, `realtime` or `free`, see `sandlot train --help`; `realtime` by itself with
+            `--robot ros`.
         random_steps: env steps, over all actors, with uniformly random actions.
         stale_policy_s: age at which weights are stale; 0 means never.
         on_stale: what to do then.

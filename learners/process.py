@@ -26,6 +26,9 @@ SWITCH_INTERVAL_S = 0.0002
 STOPPED_EXIT = 3
 """Exit code of a learner that was told to stop before its run was finished."""
 
+TAIL_BYTES = 65_536
+"""So much of a log's end is looked through for what its process had to say."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -94,6 +97,16 @@ class RestartPolicy:
         return min(self.first_s * 2 ** (self.failures - 1), self.most_s)
 
 
+def last_lines(file: pathlib.Path) -> list[str]:
+    """The last lines of a log, the newest last; empty when there is none yet."""
+    try:
+        with file.open("rb") as log_file:
+            log_file.seek(max(0, log_file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return log_file.read().decode(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return []
+
+
 class Child:
     """One supervised process; its output goes to a log file in the run folder."""
 
@@ -147,10 +160,7 @@ class Child:
 
     def last_line(self) -> str:
         """The last line it wrote: what a refused process had to say."""
-        lines = (
-            self.log_file.read_text(errors="replace").strip().splitlines() if self.log_file.exists() else []
-        )
-        return lines[-1] if lines else "(it wrote nothing)"
+        return (last_lines(self.log_file) or ["(it wrote nothing)"])[-1]
 
     def stop(self, timeout_s: float = 15.0) -> None:
         """SIGTERM, then SIGKILL when it does not end in time."""

@@ -4,9 +4,11 @@ A simulated env stands still between two steps; a robot does not. Its env keeps 
 must be told when nobody will command it for a while, and may be unable to go on for some time.
 """
 
+import ast
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import gymnasium as gym
@@ -17,6 +19,8 @@ from sandlot.learners.schema import Flag, Source
 
 log = logging.getLogger(__name__)
 
+WAITING = "event=waiting kind="
+"""How the log line of a `Complaint` begins."""
 RETRY_S = 0.2
 SAY_S = 3.0
 T = TypeVar("T")
@@ -101,8 +105,20 @@ class Complaint:
         """Logs it unless it was just said."""
         kind = type(error).__name__
         if kind != self._said or now_s - self._said_s >= SAY_S:
-            log.warning("event=waiting kind=%s reason=%r", kind, str(error))
+            log.warning("%s%s reason=%r", WAITING, kind, str(error))
             self._said, self._said_s = kind, now_s
+
+
+def complaint_in(lines: Sequence[str]) -> str:
+    """The reason of the newest `Complaint` in a log, as it was given; empty when there is none."""
+    for line in reversed(lines):
+        _, found, reason = line.partition(WAITING)
+        if found:
+            reason = reason.partition(" reason=")[2]
+            with contextlib.suppress(ValueError, SyntaxError):  # cut short by a full disk
+                reason = str(ast.literal_eval(reason))
+            return reason
+    return ""
 
 
 def when_ready(attempt: Callable[[], T]) -> T:

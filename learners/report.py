@@ -45,6 +45,7 @@ PACE = (
 )
 COUNTED = ("calls", "resets", "reset_tries", "reset_steps", "reset_s")
 PEOPLE = ("interventions", "human_share", "correction_steps")
+ON_ROBOT = "No pictures: the run was practised on a robot, and a report moves none."
 ELSEWHERE = {
     "success_50", "return_50", "updates", "elapsed_s", "episode_steps_50", *COUNTED, *PEOPLE,
 }  # fmt: skip
@@ -176,9 +177,11 @@ def _film(folder: pathlib.Path, task: str) -> str:
     """A GIF and a filmstrip of the policy file, or one sentence on why there is none."""
     config = folder / CONFIG_FILE
     env = load_config(config).env if config.exists() else EnvConfig()
+    if env.robot == "ros":
+        return f'<p class="faint">{ON_ROBOT}</p>'
     try:
         policy = Policy.load(folder / POLICY_FILE)
-        shot = film.shoot(policy, EvalConfig(task=task, episodes=FILM_EPISODES, env=env))
+        shot = film.shoot(policy, EvalConfig(task=task, episodes=FILM_EPISODES, env=env.alone()))
     except SandlotError as err:
         log.warning("event=no_film reason=%r", str(err))
         return f'<p class="faint">No pictures: {html.escape(str(err))}</p>'

@@ -18,8 +18,9 @@ from sandlot.learners.errors import SandlotError
 from sandlot.learners.evaluate import EvalConfig, evaluate
 from sandlot.learners.pair import Run, back_run, with_partner
 from sandlot.learners.prepare import LOGS, POLICY_FILE, STATUS_FILE, prepare, prepare_demos
-from sandlot.learners.process import Child
+from sandlot.learners.process import Child, last_lines
 from sandlot.learners.progress import read_status, write_status
+from sandlot.learners.real_time import complaint_in
 from sandlot.learners.report import write_report
 from sandlot.learners.store_file import lock_folder
 from sandlot.learners.view import View
@@ -122,7 +123,7 @@ class Supervisor:
         spool = [float(a.get("spool_steps", 0)) for a in actors.values()]
         ages = [float(a.get("policy_age_s", 0)) for a in actors.values()]
         calls = [
-            f"{a.name} waits for a person: {a.last_line().rpartition('reason=')[2]}"
+            f"{a.name} waits for a person: {complaint_in(last_lines(a.log_file)) or f'see {a.log_file}'}"
             for a in self.actors
             if actors[a.name].get("waits_for_person")
         ]
@@ -193,7 +194,7 @@ def _summary(run: Run, finished: bool, demo_steps: int) -> dict[str, Any]:
         **{name: round(status[name], 4) for name in PRACTICE if name in status},
     }
     if finished:
-        asked = EvalConfig(task=config.task, episodes=FINAL_EPISODES, seed=FINAL_SEED, env=config.env)
+        asked = EvalConfig(task=config.task, episodes=FINAL_EPISODES, seed=FINAL_SEED, env=config.env.alone())
         played = evaluate(folder / POLICY_FILE, asked).summary()
         summary |= {name: played[name] for name in ("success", "interval", "mean_return")}
         write_status(folder / STATUS_FILE, {**status, "final": played})

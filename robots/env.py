@@ -89,7 +89,7 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         if asked.get("call") and not self._standing.call:
             self._call(str(asked["call"]))
         resets = self._set_up(self.task.scene(self.np_random), asked)
-        self._reading = self.robot.observe()
+        self._before = self._reading = self.robot.observe()
         called = {"called": 1.0} if asked.get("call") and self.real_time is None else {}  # and came at once
         return self._obs(), {**self._judged(), "resets": resets, **called}
 
@@ -152,7 +152,7 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
             self._standing.placed = False  # nothing can be said of where things are
             raise
         self._steps += 1
-        self._reading = self.robot.observe()
+        self._before, self._reading = self._reading, self.robot.observe()
         judged = self._judged()
         success = judged["success"]
         truncated = not success and self._steps >= self.task.max_steps
@@ -162,7 +162,8 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
 
     def _judged(self) -> dict[str, bool]:
         """What the task says of how things are."""
-        return {"success": self.task.success(self._reading), "stuck": self.task.stuck(self._reading)}
+        stuck = self.task.stuck(self._reading, self._before)
+        return {"success": self.task.success(self._reading), "stuck": stuck}
 
     def expert_action(self, noise: float = 0.0) -> np.ndarray:
         """The scripted expert's action here, float32 [A], plus Gaussian noise of this standard deviation."""

@@ -82,8 +82,13 @@ class Task(Protocol[Reading_contra, Scene_co]):
         """The task called `reverse`, with this one's settings."""
         ...
 
-    def stuck(self, reading: Reading_contra) -> bool:
-        """Whether something has to be put right before this trial or the next can go on."""
+    def stuck(self, reading: Reading_contra, before: Reading_contra) -> bool:
+        """Whether something has to be put right before this trial or the next can go on.
+
+        Args:
+            reading: the newest one.
+            before: the one a control period earlier; when a trial begins, the newest one.
+        """
         ...
 
     def state_entries(self) -> tuple[Entry, ...]:

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandlot.learners.errors import SandlotError
-from sandlot.learners.process import PARENT_VARIABLE, USAGE_EXIT, die_with_parent
+from sandlot.learners.process import PARENT_VARIABLE, USAGE_EXIT, die_with_parent, last_lines
 from sandlot.robots.graph import NodeSpec
 
 END_WITHIN_S = 10
@@ -117,9 +117,11 @@ class Supervisor:
 
     def last_line(self, name: str) -> str:
         """The last line that a process wrote: what a refused one had to say."""
-        file = self.logs / f"{name}.log"
-        lines = file.read_text(errors="replace").strip().splitlines() if file.exists() else []
-        return lines[-1] if lines else "(it wrote nothing)"
+        return (self.last_lines(name) or ["(it wrote nothing)"])[-1]
+
+    def last_lines(self, name: str) -> list[str]:
+        """The end of a process's log."""
+        return last_lines(self.logs / f"{name}.log")
 
     def stop(self) -> None:
         """Ends all processes, in the reverse order of their start, and supervisor itself."""

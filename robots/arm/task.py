@@ -65,7 +65,7 @@ class ArmTask(abc.ABC):
         back = (PutBack(self.limits, thing) for thing in self.movable)
         return (LiftOut(self.limits), Retreat(self.limits), *back, GoHome(self.limits))
 
-    def stuck(self, reading: ArmReading) -> bool:
+    def stuck(self, reading: ArmReading, before: ArmReading) -> bool:
         """Whether something has to be put right before this trial or the next can go on."""
         return False
 

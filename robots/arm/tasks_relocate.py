@@ -41,6 +41,8 @@ class ArmRelocate(ArmTask):
     home = Pose(np.array([0.5, 0.0, 0.18]), DOWN)
     held_m, held_width_m = 0.03, 0.02
     at_rest_m, open_m, clear_m = 0.006, 0.06, 0.06
+    still_m = 0.003
+    """A cube that moved less in a control period lies still; in its first it falls 50 mm."""
     limits = ArmLimits(
         step_m=0.05,
         step_rad=0.15,
@@ -94,9 +96,12 @@ class ArmRelocate(ArmTask):
         """The other direction."""
         return (ArmRelocateBack if self.reverse == ArmRelocateBack.name else ArmRelocate)(self._privileged)
 
-    def stuck(self, reading: ArmReading) -> bool:
-        """The cube is in no bin and not held; for a moment also while it falls."""
-        return self.place(reading) in (Place.OUTSIDE, Place.LOST)
+    def stuck(self, reading: ArmReading, before: ArmReading) -> bool:
+        """The cube lies in no bin and is not held; not while it falls or is pushed, unless off the table."""
+        nowhere = all(self.place(r) in (Place.OUTSIDE, Place.LOST) for r in (reading, before))
+        now_m, then_m = (r.objects["cube"].position_m for r in (reading, before))
+        moves = bool(np.linalg.norm(now_m - then_m) > self.still_m)
+        return nowhere and (not moves or bool(now_m[2] <= 0.0))
 
     def expert(self, reading: ArmReading) -> np.ndarray:
         """Grasp, carry, put down, let go, rise; from wherever the cube lies within reach."""

@@ -8,6 +8,7 @@ import pytest
 from bench.faults_resume import fault_16, fault_16_weights
 from gymnasium import spaces
 
+from sandlot.commands.actor import asked
 from sandlot.learners.actor import ENV_TRIES, Actor, usable
 from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.errors import SandlotError
@@ -109,3 +110,12 @@ def test_weights_that_are_too_old_hold_the_robot_and_cost_no_allowance(actor):
     actor.stop.wait = lambda seconds: waits.append(seconds) or (len(waits) == 3 and actor.stop.set())
     actor.play_episode()
     assert len(waits) == 3 and actor.pacer.taken == 0 and actor.sent == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "pace"),
+    [("", "learner"), ("--robot ros", "realtime"), ("--robot ros --pace free", "free"), ("--pace free", "free")],
+)
+def test_a_robot_is_not_paced_by_the_learner_unless_asked_to(flags, pace):
+    config = asked(["arm_pick", "--seed", "3", *flags.split()])
+    assert (config.task, config.pace, config.seed) == ("arm_pick", pace, 3)

@@ -13,11 +13,14 @@ from gymnasium.envs.registration import EnvSpec as GymSpec
 from PIL import Image
 
 from sandlot.learners import chart, envs, film, store
+from sandlot.learners.config import TrainConfig, save_config
 from sandlot.learners.demos import STREAM_ACTOR
+from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import SandlotError, StoreError
 from sandlot.learners.evaluate import EvalConfig
 from sandlot.learners.ledger import USE_KEY, Ledger, Totals, Use
 from sandlot.learners.policy import Policy, PolicyArch
+from sandlot.learners.prepare import CONFIG_FILE
 from sandlot.learners.progress import write_status
 from sandlot.learners.real_time import ResetNote
 from sandlot.learners.report import read_evaluation, save_evaluation, write_report
@@ -177,6 +180,13 @@ def test_a_young_run_gives_a_page_too(dot, tmp_path):
     store.RunStore.open(tmp_path, dot).close()
     text = write_report(tmp_path).read_text()
     assert "no data" in text and "No figures were noted" in text and "No pictures: policy file" in text
+
+
+def test_a_report_moves_no_robot(dot, tmp_path):
+    store.RunStore.open(tmp_path, dot).close()
+    save_config(tmp_path / CONFIG_FILE, TrainConfig(task="arm_pick", env=EnvConfig(robot="ros")))
+    text = write_report(tmp_path).read_text()
+    assert "practised on a robot, and a report moves none" in text
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

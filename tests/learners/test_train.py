@@ -102,9 +102,14 @@ def test_the_status_adds_what_only_the_supervisor_sees(supervisor):
 def test_an_actor_that_waits_for_a_person_is_an_alarm_with_its_reason(supervisor):
     actors = {"actor-0": {"waits_for_person": 1.0, "heard_s": 0.1}}
     write_status(supervisor.folder / STATUS_FILE, {"actors": actors, "alarms": ["the disk is slow"]})
-    supervisor.actors[0].log_file.write_text("event=waiting kind=X reason='it slipped; arm the robot'\n")
-    status = supervisor.status(0.0, 2.0)
-    assert status["alarms"] == [
-        "the disk is slow",
-        "actor-0 waits for a person: 'it slipped; arm the robot'",
-    ]
+    log_file = supervisor.actors[0].log_file
+    assert supervisor.status(0.0, 2.0)["alarms"][1] == f"actor-0 waits for a person: see {log_file}"
+    why = "reset controller 'put_back' gave up after 3 tries and 9.1 s: state 'lifting' lasted 8.1 s"
+    log_file.write_text(
+        "event=waiting kind=SensorError reason='camera side is silent'\n"
+        f"2026-01-01 WARNING event=waiting kind=ResetFailedError reason={why!r}\n"
+        "2026-01-01 INFO event=turn ended=FAILURE next=1 begin=HERE\n"
+    )
+    assert supervisor.status(0.0, 2.0)["alarms"] == [
+        "the disk is slow", f"actor-0 waits for a person: {why}",
+    ]  # fmt: skip

@@ -133,7 +133,7 @@ def test_there_and_back_and_nothing_is_put_back():
         after = robot.observe()
         for one, other in ((before.objects["cube"], after.objects["cube"]), (before.tool, after.tool)):
             np.testing.assert_allclose(one.position_m, other.position_m, atol=5e-3)
-        assert after.command.gripper_open and not task.stuck(after)
+        assert after.command.gripper_open and not task.stuck(after, before)
         task = task.reversed()
     assert task.name == "arm_relocate"
 
@@ -193,7 +193,29 @@ def test_where_the_cube_is(cube_m, place):
     task = ArmRelocate()
     moved = dataclasses.replace(reading, objects={"cube": Pose(np.array(cube_m), np.eye(3))})
     assert task.place(moved) is place
-    assert task.stuck(moved) is (place in (Place.OUTSIDE, Place.LOST))
+    assert task.stuck(moved, moved) is (place in (Place.OUTSIDE, Place.LOST))
+
+
+@pytest.mark.parametrize(
+    ("before_m", "now_m", "stuck"),
+    [
+        ((0.5, 0.0, 0.02), (0.5, 0.0, 0.02), True),  # it lies between the bins
+        ((0.5, 0.0, 0.08), (0.5, 0.0, 0.031), False),  # it falls
+        ((0.5, 0.11, 0.03), (0.5, 0.11, 0.02), False),  # it has landed in a bin
+        ((0.5, 0.02, 0.02), (0.5, 0.0, 0.02), False),  # it is pushed
+        ((0.5, 0.11, 0.02), (0.5, 0.031, 0.02), False),  # it came out of a bin just now
+        ((0.8, 0.0, -0.05), (0.8, 0.0, -0.2), True),  # off the table: nothing will stop it within reach
+    ],
+)
+def test_a_cube_is_stuck_when_it_lies_still_where_it_must_not(before_m, now_m, stuck):
+    env = make("arm_relocate")
+    env.reset(seed=0)
+    reading = env.robot.observe()
+    before, now = (
+        dataclasses.replace(reading, objects={"cube": Pose(np.array(at_m), np.eye(3))})
+        for at_m in (before_m, now_m)
+    )
+    assert ArmRelocate().stuck(now, before) is stuck
 
 
 def test_relocated_means_released_and_clear():
@@ -220,7 +242,7 @@ def test_the_scripted_expert_recovers_a_cube_that_fell_beside_the_bins():
     env.reset(seed=2)
     env.robot._physics.place("cube", Pose(np.array([0.5, 0.0, 0.02]), yawed(0.3)))
     env.robot.settle()
-    assert env.task.stuck(env.robot.observe())
+    assert env.task.stuck(env.robot.observe(), env.robot.observe())
     for _ in range(60):
         env.robot.act(env.task.expert(env.robot.observe()))
     assert env.task.success(env.robot.observe())

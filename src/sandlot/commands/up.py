@@ -20,6 +20,7 @@ from sandlot.learners.command_lines import free_port
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.process import stop_on_signals
 from sandlot.learners.progress import read_status
+from sandlot.learners.real_time import complaint_in
 from sandlot.robots import graph, monitor, ros_env, shared_memory, up_view
 from sandlot.robots.graph_run import open_run
 from sandlot.robots.lock import InstanceLock
@@ -170,7 +171,7 @@ class Up:
             found["says"] = self.monitor.diagnostics[spec.node].text
         waits = spec.name == "actor" and self.monitor.gate.mode == "STOPPED"
         if waits and state.pid:
-            found["waits"] = self.supervisor.last_line(spec.name).rpartition("reason=")[2]
+            found["waits"] = complaint_in(self.supervisor.last_lines(spec.name))
         if state.exit_code:  # of its last end, if there was one
             found["last_line"] = self.supervisor.last_line(spec.name)
         return found

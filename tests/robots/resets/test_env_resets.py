@@ -105,8 +105,8 @@ class There:
     def success(self, reading):
         return abs(reading - self.goal) < 0.6
 
-    def stuck(self, reading):
-        return reading < 0
+    def stuck(self, reading, before):
+        return reading < 0 and before < 0
 
     def expert(self, reading):
         return np.float32([1.0])
@@ -129,7 +129,8 @@ def test_two_envs_round_one_robot_take_turns_where_it_stands():
     obs, info = back.reset(options={"continue": True})
     assert obs["state"] == 3.0 and env.robot.said == ["reset", "settle"] and not info["success"]
     assert go(back, -1.0, 3)[2] is True and back.reset(options={"continue": True})[1]["success"] is True
-    assert go(back, -1.0)[4]["stuck"] is True
+    assert [go(back, -1.0)[4]["stuck"] for _ in range(2)] == [False, True]
+    assert back.reset(options={"continue": True})[1]["stuck"] is True  # nothing came before
     env.reset()
     assert env.robot.said[-1] == "reset"
 
