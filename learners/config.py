@@ -14,7 +14,7 @@ from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
 from sandlot.learners.errors import ConfigError
 
-Preset = Literal["task", "rlpd", "serl", "sac", "bc", "wsrl"]
+Preset = Literal["task", "rlpd", "serl", "sac", "bc", "wsrl", "hg_dagger"]
 
 CHANGEABLE = {
     "steps",
@@ -44,7 +44,7 @@ class TrainConfig:
         task: what to learn: `arm_reach`, `arm_pick`, `arm_insert` or `gymnasium:<id>`.
         run: name of the folder under `runs/`, or a path; the task's name when empty.
         preset: how to learn: `task` as suits it (config/train/TASK.yaml), or as published: `rlpd`, `serl`,
-            `sac`, `bc`, `wsrl`; `--agent.*` flags change single settings.
+            `sac`, `bc`, `wsrl`, `hg_dagger`; `--agent.*` flags change single settings.
         seed: of everything random.
         steps: env steps to practise for, over all actors.
         demos: demonstrations to record with the task's scripted expert before the first step.
@@ -212,6 +212,7 @@ def refuse_changes(stored: TrainConfig, asked: TrainConfig) -> None:
     changed = [
         f"{k}: {old[k]} != {new[k]}" for k in old if k not in CHANGEABLE | {"run"} and old[k] != new[k]
     ]
+    values = _of_today(values)
     if changed:
         raise ConfigError(
             f"run '{stored.run}' was started with other settings ({'; '.join(changed)}); "
@@ -224,5 +225,28 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
         inner = _flat(value) if isinstance(value, dict) else {}
+def _of_today(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of an older run as they would be written now: `teleop` was a bool once."""
+    env = values.get("env")
+    if not isinstance(env, dict) or not isinstance(env.get("teleop"), bool):
+        return values
+    return {**values, "env": {**env, "teleop": "joy" if env["teleop"] else "none"}}
+
+
+def check_person(config: TrainConfig) -> None:
+    """Raises ConfigError where an agent that learns from corrections would get none, or others' mistakes."""
+    if config.agent.algo != "hg_dagger":
+        return
+    if config.env.teleop == "none":
+        raise ConfigError(
+            "agent 'hg_dagger' learns from a person's corrections and nobody could give any: add --teleop "
+            "scripted (simulation) or --robot ros --teleop joy; for demonstrations alone use --agent.algo bc"
+        )
+    if config.init_data:
+        raise ConfigError(
+            "agent 'hg_dagger' clones people; --init-data would have it clone another policy: leave that out"
+        )
+
+
         flat |= {f"{name}.{key}": v for key, v in inner.items()} if inner else {name: value}
     return flat

@@ -10,6 +10,7 @@ from sandlot.learners.errors import ConfigError
 Pace = Literal["learner", "realtime", "free"]
 Stale = Literal["continue", "stop"]
 Robot = Literal["sim", "ros"]
+Teleop = Literal["none", "joy", "scripted"]
 
 IMAGE_PX = 16, 1024
 """The least and the most that may be asked for."""
@@ -27,7 +28,9 @@ class EnvConfig:
         randomize: draw dynamics, latency, sensor noise and look anew at every reset.
         mjcf: an MJCF file of another arm instead of the built-in one.
         robot: `sim`: in this process; `ros`: the one whose nodes run, as `sandlot up ROBOT` starts them.
-        teleop: let a person take over, whose hands a joy node publishes; only with `--robot ros`.
+        teleop: who may take over: `joy`, a person whose hands a joy node publishes, only with `--robot ros`;
+            `scripted`, a scripted person who knows the task's expert, only with `--robot sim`.
+        person: settings of the scripted person, e.g. `patience_steps=4 correction_steps=4`.
         classifier: a trained reward classifier (see `sandlot classifier`), whose word on the cameras' frames
             is then the reward, and ends a trial.
         encoder: a trained encoder (see `sandlot pretrain`), frozen: its features of the cameras' frames are
@@ -40,7 +43,8 @@ class EnvConfig:
     randomize: bool = False
     mjcf: str = ""
     robot: Robot = "sim"
-    teleop: bool = False
+    teleop: Teleop = "none"
+    person: tuple[str, ...] = ()
     classifier: str = ""
     encoder: str = ""
 
@@ -49,8 +53,17 @@ class EnvConfig:
             if self.robot == "ros" and getattr(self, name):
                 flag = name.replace("_", "-")
                 raise ConfigError(f"--{flag} is for simulated robots; leave it out with --robot ros")
-        if self.teleop and self.robot != "ros":
-            raise ConfigError(f"--teleop needs --robot ros; this is --robot {self.robot}")
+        if self.teleop == "joy" and self.robot != "ros":
+            raise ConfigError(
+                f"--teleop joy needs --robot ros; this is --robot {self.robot}: choose --teleop scripted"
+            )
+        if self.teleop == "scripted" and self.robot == "ros":
+            raise ConfigError(
+                "--teleop scripted is for --robot sim; on ROS a scripted person is a device of its own: "
+                "`sandlot up ROBOT --teleop scripted`, and --teleop joy here"
+            )
+        if self.person and self.teleop != "scripted":
+            raise ConfigError("--person is about the scripted person; ask for one with --teleop scripted")
         if self.image_px and not IMAGE_PX[0] <= self.image_px <= IMAGE_PX[1]:
             raise ConfigError(
                 f"--image-px is {self.image_px}: it must lie in {list(IMAGE_PX)}, or be 0, the task's default"
@@ -62,7 +75,11 @@ class EnvConfig:
 
     def kwargs(self) -> dict[str, Any]:
         """Keyword arguments for `sandlot.learners.envs.make`, only those that were set."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if v and v != "sim"}
+        return {k: v for k, v in dataclasses.asdict(self).items() if v and v not in ("sim", "none")}
+
+    def alone(self) -> "EnvConfig":
+        """The same without anybody who takes over: for evaluation and for scripted demonstrations."""
+        return dataclasses.replace(self, teleop="none", person=())
 
 
 EnvArgs = Annotated[EnvConfig, tyro.conf.arg(name="")]

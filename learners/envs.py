@@ -49,6 +49,8 @@ def make(
     mjcf: str | None = None,
     render: bool = False,
     robot: str = "sim",
+    teleop: str = "none",
+    person: Sequence[str] = (),
     classifier: str = "",
     encoder: str = "",
     **kwargs: Any,
@@ -64,6 +66,8 @@ def make(
         mjcf: path of another arm to load; own tasks only.
         render: whether `env.render()` must return RGB frames, uint8 [H, W, 3].
         robot: `sim`, or `ros` for the robot whose nodes run; own tasks only.
+        teleop: who may take over: `none`, `joy` (a person, on `ros`) or `scripted` (in simulation).
+        person: the scripted person's settings, NAME=VALUE.
         classifier: path of a trained reward classifier that judges instead of the task.
         encoder: path of a frozen encoder whose features replace the frames.
         **kwargs: further arguments of the env's constructor.
@@ -75,6 +79,7 @@ def make(
     own = {"cameras": tuple(cameras), "image_px": image_px, "camera_file": camera_file}
     own |= {"randomize": randomize, "mjcf": mjcf}
     kwargs |= {name: value for name, value in own.items() if value}
+    kwargs |= {"teleop": True} if teleop == "joy" else {}
     if task.startswith(PREFIX):
         given = [name for name in own if name in kwargs] + ["robot"] * (robot != "sim")
         if given:
@@ -86,6 +91,7 @@ def make(
         env = _check_own(_make_id(task, _own_id(task, robot), render, kwargs), task)
     else:
         raise ConfigError(_unknown(task))
+    env = _wrapped(env, "person", person) if teleop == "scripted" else env
     return _dressed(env, classifier, encoder)
 
 
@@ -125,10 +131,10 @@ def _dressed(env: Env, classifier: str, encoder: str) -> Env:
     return env
 
 
-def _wrapped(env: Env, name: str, path: str) -> Env:
+def _wrapped(env: Env, name: str, what: str | Sequence[str]) -> Env:
     """The env inside a wrapper that another layer lends; the env is closed when that refuses it."""
     try:
-        wrapped: Env = plugins.load("env", name)(env, path)
+        wrapped: Env = plugins.load("env", name)(env, what)
     except Exception:
         env.close()
         raise

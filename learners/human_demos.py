@@ -127,7 +127,9 @@ def find_person(env: envs.Env, task: str) -> Person:
         if isinstance(layer, Person):
             return layer
         layer = layer.env
-    raise ConfigError(f"task '{task}': nobody can drive this robot by hand; record with --robot ros --teleop")
+    raise ConfigError(
+        f"task '{task}': nobody can drive this robot by hand; record with --robot ros --teleop joy"
+    )
 
 
 def give_time(env: envs.Env, limit_s: float) -> None:

@@ -9,6 +9,7 @@ import shutil
 from sandlot.learners import envs
 from sandlot.learners.config import (
     TrainConfig,
+    check_person,
     existing_run,
     load_config,
     refuse_changes,
@@ -68,6 +69,7 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
     if stored is not None:
         refuse_changes(stored, config)
         log.info("resuming run=%s", folder)
+    check_person(config)
     if config.init:
         existing_run(config.init)  # what cannot be used is refused before anything is written
     check_address(f"tcp://{config.host}:{config.port}", config.keys or None)
@@ -108,7 +110,7 @@ def _record(target: pathlib.Path, config: TrainConfig) -> None:
             store.import_from(RunReader(config.demos_file))
         elif config.demos:
             demos = DemosConfig(
-                task=config.task, episodes=config.demos, seed=config.seed + DEMO_SEED, env=config.env
+                task=config.task, episodes=config.demos, seed=config.seed + DEMO_SEED, env=config.env.alone()
             )
             episodes, attempts = save_demos(store, record_demos(demos))
             log.info(

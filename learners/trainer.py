@@ -25,9 +25,12 @@ from sandlot.learners.store_read import Stored
 
 log = logging.getLogger(__name__)
 
-OFFLINE_ALGOS = ("wsrl", "bc")
+OFFLINE_ALGOS = ("wsrl", "bc", "hg_dagger")
 """Agents that learn from what is pinned (demonstrations, an earlier run) before they practise."""
 
+
+REWARD_FIGURES = ("reward_loss", "reward_mean", "reward_best")
+"""What is known of a learned reward: its loss, and what practice and the best of a batch were paid."""
 
 SPARE_ROWS = 10_000
 """For what actors send beyond the run's steps. Every step takes a row, and one more where a segment ends."""
@@ -69,7 +72,7 @@ class Trainer:
         self._fill(store.read(0, pinned_seq))
         if pinned_seq:
             self.replay.pin()
-        elif self.offline_left:
+        elif self.offline_left or cfg.algo in agents.CLONES:
             raise ConfigError(
                 f"agent '{cfg.algo}' learns from data first: give --demos, --demos-file or --init-data"
             )
@@ -155,8 +158,8 @@ class Trainer:
 
     def _make_prefetch(self) -> Prefetch:
         cfg = self.config.agent
-        fraction = {"sac": 0.0, "bc": 1.0, "wsrl": cfg.demo_fraction if cfg.retain else 0.0}.get(
-            cfg.algo, cfg.demo_fraction
+        fraction = {"sac": 0.0, "wsrl": cfg.demo_fraction if cfg.retain else 0.0}.get(
+            cfg.algo, 1.0 if cfg.algo in agents.CLONES else cfg.demo_fraction
         )
         if self.offline_left > 0:
             fraction = 1.0

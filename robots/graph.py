@@ -238,7 +238,7 @@ def actor(config: UpConfig, folder: pathlib.Path, address: str) -> NodeSpec:
     }
     arguments = ("actor", config.task, *(word for k, v in flags.items() for word in (f"--{k}", v)))
     arguments += ("--cameras", *config.camera) if config.camera else ()
-    arguments += ("--teleop",) if config.teleop != "none" else ()
+    arguments += ("--teleop", "joy") if config.teleop != "none" else ()
     return NodeSpec(name="actor", module="sandlot", arguments=arguments)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sandlot.learners.agents import bc, gripper, networks, optim, sac, vision
-from sandlot.learners.agents.config import AgentConfig
+from sandlot.learners.agents.config import CLONES, AgentConfig
 from sandlot.learners.agents.types import AgentState, Info, Transition
 from sandlot.learners.errors import StoreError
 from sandlot.learners.schema import EnvSpec
@@ -22,7 +22,7 @@ def init(spec: EnvSpec, cfg: AgentConfig, seed: int) -> AgentState:
     own = spec.action_size if grip is None else len(grip.where.continuous)
     actor = networks.init_actor(key_actor, size, own, cfg)
     actor |= vision.init_neck(jax.random.fold_in(key_actor, 1), spec, cfg)
-    critic = {} if cfg.algo == "bc" else networks.init_critics(key_critic, size, spec.action_size, cfg)
+    critic = {} if cfg.algo in CLONES else networks.init_critics(key_critic, size, spec.action_size, cfg)
     log_temp = jnp.log(jnp.float32(cfg.init_temperature))
     return AgentState(
         actor=actor,
@@ -54,7 +54,7 @@ def update(
         cfg: the settings; a new value compiles anew.
         offline: pretraining by Cal-QL (wsrl only); everything else is ordinary learning.
     """
-    if cfg.algo == "bc":
+    if cfg.algo in CLONES:
         return bc.update(state, batches, cfg)
     return sac.update(state, batches, cfg, offline=offline)
 

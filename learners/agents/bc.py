@@ -1,4 +1,14 @@
-"""Behaviour cloning: the policy imitates the batch's actions."""
+"""Cloning: the policy imitates the batch's actions. What is in a batch makes it one of two agents.
+
+`bc` clones demonstrations, and does not practise.
+
+`hg_dagger` begins as that clone, then plays while a person watches, and goes on cloning demonstrations and
+the steps that the person corrected; never a step of its own. That is HG-DAgger (Kelly et al. 2019,
+1810.02890): there a novice plays, an expert takes over when they see fit and gives back, only what the expert
+did while they drove is added to the data, and the novice is trained anew on all of it after each round of
+play. Here it learns on without rounds. The paper's novice is an ensemble whose disagreement, its doubt, is
+compared with the doubt at which experts took over, for an estimate of risk; that part of it is not here.
+"""
 
 import functools
 

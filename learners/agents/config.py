@@ -7,7 +7,9 @@ from typing import Any, Literal, get_args
 
 from sandlot.learners.errors import ConfigError
 
-Algo = Literal["rlpd", "sac", "bc", "wsrl"]
+Algo = Literal["rlpd", "sac", "bc", "wsrl", "hg_dagger"]
+CLONES = ("bc", "hg_dagger")
+"""Those that imitate: a policy and no critics."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,7 +17,8 @@ class AgentConfig:
     """How to learn. The defaults are RLPD as published; SERL's deviations are switches, all off.
 
     Attributes:
-        algo: "rlpd" (half of each batch from demonstrations), "sac", "bc" or "wsrl".
+        algo: "rlpd" (half of each batch from demonstrations), "sac", "bc", "wsrl", or "hg_dagger" (clones
+            demonstrations and a person's corrections).
         actor_hidden: widths of the policy's hidden layers.
         critic_hidden: widths of each critic's hidden layers.
         activation: "relu" or "tanh"; RLPD uses ReLU, SERL tanh.
@@ -54,7 +57,7 @@ class AgentConfig:
         cql_importance: weigh these samples by their density.
         calibrate: Cal-QL: the penalty never pushes below the Monte-Carlo return.
         max_target_backup: the target takes the best of `cql_actions` next actions while offline.
-        offline_steps: WSRL: critic steps of pretraining.
+        offline_steps: gradient steps before practice: of critics (wsrl) or of the clone (bc, hg_dagger).
         warmup_env_steps: WSRL: environment steps played by the pretrained policy before the first update.
         retain: WSRL: keep sampling the offline data online (`demo_fraction` of each batch).
         encoder: what turns frames into features: "conv", "resnet10", or a plugin's name.
@@ -228,6 +231,12 @@ def bc(**changes: Any) -> AgentConfig:
     return AgentConfig(**{"algo": "bc", "demo_fraction": 1.0, **changes})
 
 
+def hg_dagger(**changes: Any) -> AgentConfig:
+    """HG-DAgger: a clone of the demonstrations that plays, and goes on cloning what a person corrects."""
+    clone: dict[str, Any] = {"algo": "hg_dagger", "demo_fraction": 1.0, "offline_steps": 5_000, "utd": 4}
+    return AgentConfig(**{**clone, **changes})
+
+
 def wsrl(**changes: Any) -> AgentConfig:
     """WSRL: Cal-QL on offline data, a warm-up of the pretrained policy, then SAC at a high update ratio."""
     warm: dict[str, Any] = {
@@ -250,6 +259,7 @@ PRESETS: dict[str, Callable[..., AgentConfig]] = {
     "sac": sac,
     "bc": bc,
     "wsrl": wsrl,
+    "hg_dagger": hg_dagger,
 }
 
 

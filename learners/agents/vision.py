@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from sandlot.learners.agents import augment, networks, optim
-from sandlot.learners.agents.config import AgentConfig
+from sandlot.learners.agents.config import CLONES, AgentConfig
 from sandlot.learners.agents.types import Params, Transition, Vision
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.sight import encoder_of
@@ -41,7 +41,7 @@ def init(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Vision | None:
         for camera, k in zip(sorted(spec.images), keys, strict=True)
         for name, array in encoder.init(k, spec.images[camera]).items()
     }
-    neck = {} if cfg.algo == "bc" else init_neck(key_neck, spec, cfg)
+    neck = {} if cfg.algo in CLONES else init_neck(key_neck, spec, cfg)
     fresh = Vision(weights, neck, jax.tree.map(jnp.copy, neck), {}, {})
     zeros = optim.init_adam(trained(fresh, cfg))
     return fresh._replace(mu=zeros.mu, nu=zeros.nu)

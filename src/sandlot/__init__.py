@@ -41,6 +41,7 @@ for _name, _place in (
     ("blobs", "encoders.blobs:Blobs"),
 ):
     plugins.register("encoder", _name, f"sandlot.perception.{_place}")
+plugins.register("env", "person", "sandlot.robots.supervised:Supervised")
 plugins.register("env", "classifier", "sandlot.perception.reward_env:ClassifierEnv")
 plugins.register("env", "encoder", "sandlot.perception.feature_env:FeatureEnv")
 

@@ -92,11 +92,18 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = N
     extra: dict[str, Any] = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(errors):
-            return tyro.cli(cls, args=list(argv), prog=f"sandlot {prog}", **extra)
+            return tyro.cli(cls, args=spelled_out(argv), prog=f"sandlot {prog}", **extra)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
         raise SandlotError(_one_line(errors.getvalue())) from None
+
+
+def spelled_out(argv: Sequence[str]) -> list[str]:
+    """The words with `--teleop` alone, as it was once said, as `--teleop joy`."""
+    following = [*argv[1:], "--"]
+    bare = [w == "--teleop" and f.startswith("--") for w, f in zip(argv, following, strict=True)]
+    return [word for w, alone in zip(argv, bare, strict=True) for word in ([w, "joy"] if alone else [w])]
 
 
 def _one_line(box: str) -> str:

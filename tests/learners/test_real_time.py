@@ -192,7 +192,9 @@ def test_an_attempt_is_repeated_until_the_robot_is_ready(monkeypatch):
     [
         (lambda: EnvConfig(robot="ros", randomize=True), "--randomize is for simulated robots"),
         (lambda: EnvConfig(robot="ros", mjcf="a.xml"), "--mjcf is for simulated robots"),
-        (lambda: EnvConfig(teleop=True), "--teleop needs --robot ros"),
+        (lambda: EnvConfig(teleop="joy"), "--teleop joy needs --robot ros"),
+        (lambda: EnvConfig(robot="ros", teleop="scripted"), "--teleop scripted is for --robot sim"),
+        (lambda: EnvConfig(person=("late=1",)), "--person is about the scripted person"),
         (lambda: TrainConfig(task="arm_pick", actors=2, env=EnvConfig(robot="ros")), "commanded by 1 actor"),
         (lambda: EvalConfig(task="arm_pick", workers=2, env=EnvConfig(robot="ros")), "by 1 worker only"),
         (lambda: envs.make("arm_pick", robot="moon"), "does not exist on robot 'moon'"),
@@ -206,4 +208,4 @@ def test_what_cannot_be_asked_of_a_robot_is_refused_by_name(make_config, text):
 
 def test_the_command_line_of_a_simulated_run_is_what_it_was():
     assert EnvConfig().kwargs() == {} and EnvConfig(cameras=("wrist",)).kwargs() == {"cameras": ("wrist",)}
-    assert EnvConfig(robot="ros", teleop=True).kwargs() == {"robot": "ros", "teleop": True}
+    assert EnvConfig(robot="ros", teleop="joy").kwargs() == {"robot": "ros", "teleop": "joy"}

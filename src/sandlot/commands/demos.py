@@ -10,6 +10,7 @@ from sandlot.cli import parse, print_result
 from sandlot.learners import envs
 from sandlot.learners.demos import STREAM_PERSON, DemosConfig, record_demos, save_demos
 from sandlot.learners.env_config import EnvArgs, EnvConfig
+from sandlot.learners.errors import ConfigError
 from sandlot.learners.human_demos import give_time, record_human
 from sandlot.learners.store import RunStore
 
@@ -18,8 +19,8 @@ from sandlot.learners.store import RunStore
 class Flags:
     """Record demonstrations; `sandlot train --demos-file FOLDER` uses them.
 
-    A task's scripted expert plays, or with `--robot ros --teleop` a person: take the robot (gamepad: hold RB,
-    keyboard: space), then next, redo, success, failure or quit.
+    A task's scripted expert plays, or with `--robot ros --teleop joy` a person: take the robot (gamepad: hold
+    RB, keyboard: space), then next, redo, success, failure or quit.
 
     Attributes:
         task: what to demonstrate.
@@ -45,12 +46,16 @@ class Flags:
 def main(argv: list[str]) -> int:
     """Records demonstrations."""
     flags = parse(Flags, argv, prog="demos")
+    if flags.env.teleop == "scripted":
+        raise ConfigError(
+            "--teleop scripted is for correcting a policy; without --teleop the scripted expert demonstrates"
+        )
     began_s = time.monotonic()
     folder = pathlib.Path(flags.out or pathlib.Path("demos") / flags.task.replace(":", "-"))
     config = DemosConfig(
         task=flags.task, episodes=flags.episodes, seed=flags.seed, noise=flags.noise, env=flags.env
     )
-    record = _by_hand if flags.env.teleop else _by_script
+    record = _by_hand if flags.env.teleop == "joy" else _by_script
     episodes, attempts, total = record(config, flags, folder)
     seconds = round(time.monotonic() - began_s, 2)
     result = {

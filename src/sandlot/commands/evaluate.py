@@ -40,7 +40,7 @@ class Flags:
 def _on(env: EnvConfig, robot: Literal["", "sim", "ros"]) -> EnvConfig:
     """The env of a run on a robot; what only simulation knows is left out on another."""
     if not robot or robot == env.robot:
-        return dataclasses.replace(env, teleop=False)
+        return env.alone()
     return EnvConfig(cameras=env.cameras, robot=robot)
 
 
