@@ -71,9 +71,14 @@ class TrainConfig:
         json: end with one line of JSON instead of a table.
         autoreset: let the task's reset controllers set up every trial but the first, by the same actions as a
             policy's; else the env does as it can (in simulation things are put where they belong).
+        vice: examples of success, from which the reward is learned while the agent learns (VICE): a
+            classifier's folder, or a run or demonstrations; the env, or `--classifier`, still says when a
+            trial is done.
+        vice_settings: its own settings, as NAME=VALUE (perception/vice.py).
         in_turn: where a task has a reverse (`arm_relocate`), practise both in turn, with no reset between;
             the run of the other one is called after this one, with `_back`.
         back_classifier: a reward classifier of the reverse task.
+        back_vice: examples of success of the reverse task.
         back_demos_file: recorded demonstrations of the reverse task.
         tries: failures in a row before the other direction, and then the reset controllers, have a go.
         call_after: trials in a row without a success before a person is called; 0 means never.
@@ -109,8 +114,11 @@ class TrainConfig:
     rerun: bool = False
     json: bool = False
     autoreset: bool = False
+    vice: str = ""
+    vice_settings: tuple[str, ...] = ()
     in_turn: bool = True
     back_classifier: str = ""
+    back_vice: str = ""
     back_demos_file: str = ""
     tries: int = 3
     call_after: int = 50
@@ -135,6 +143,25 @@ class TrainConfig:
             raise ConfigError(f"--actors is {self.actors}; one robot is commanded by 1 actor: leave it out")
         if not 0 <= self.port < 65536:
             raise ConfigError(f"--port is {self.port}; ports go from 1 to 65535, 0 finds a free one")
+        if self.vice:
+            _check_vice(self.env, self.agent)
+
+
+def _check_vice(env: EnvConfig, agent: AgentConfig) -> None:
+    """Raises ConfigError for what a learned reward cannot work with."""
+    rules = {
+        "--cameras": (bool(env.cameras), "at least one, e.g. --cameras wrist side"),
+        "--agent.algo": (agent.algo in ("rlpd", "sac"), "rlpd or sac, which learn from rewards as they play"),
+        "--agent.n-step": (agent.n_step == 1, "1: what each step earns is decided when it is sampled"),
+        "--agent.gamma": (agent.gamma < 1, "below 1"),
+        "--agent.demo-fraction": (
+            round(agent.demo_fraction * agent.batch_size) < agent.batch_size,
+            "below 1: practice is what examples are told from",
+        ),
+    }
+    for name, (good, rule) in rules.items():
+        if not good:
+            raise ConfigError(f"--vice learns the reward from frames; {name} must be {rule}")
 
 
 def flag(field: str) -> str:
@@ -185,6 +212,7 @@ def load_config(path: pathlib.Path) -> TrainConfig:
 
 def from_dict(values: dict[str, Any], *, where: str) -> TrainConfig:
     """Builds a TrainConfig from plain values, refusing unknown names."""
+    values = _of_today(values)
     _refuse_unknown(values, TrainConfig, where)
     try:
         config = msgspec.convert(values, TrainConfig)
@@ -197,34 +225,6 @@ def from_dict(values: dict[str, Any], *, where: str) -> TrainConfig:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _refuse_unknown(values: dict[str, Any], cls: Any, where: str) -> None:
-    fields = {f.name: f.type for f in dataclasses.fields(cls)}
-    for name, value in values.items():
-        if name not in fields:
-            raise ConfigError(f"{where}: unknown setting '{name}'; there are: {', '.join(fields)}")
-        if dataclasses.is_dataclass(fields[name]) and isinstance(value, dict):
-            _refuse_unknown(value, fields[name], f"{where}: {name}")
-
-
-def refuse_changes(stored: TrainConfig, asked: TrainConfig) -> None:
-    """Raises ConfigError when a resumed run is asked to change what belongs to it."""
-    old, new = _flat(msgspec.to_builtins(stored)), _flat(msgspec.to_builtins(asked))
-    changed = [
-        f"{k}: {old[k]} != {new[k]}" for k in old if k not in CHANGEABLE | {"run"} and old[k] != new[k]
-    ]
-    values = _of_today(values)
-    if changed:
-        raise ConfigError(
-            f"run '{stored.run}' was started with other settings ({'; '.join(changed)}); "
-            "leave those flags out to resume it, or choose another --run"
-        )
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Nested settings by dotted name: `agent.tau`."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        inner = _flat(value) if isinstance(value, dict) else {}
 def _of_today(values: dict[str, Any]) -> dict[str, Any]:
     """The values of an older run as they would be written now: `teleop` was a bool once."""
     env = values.get("env")
@@ -248,5 +248,32 @@ def check_person(config: TrainConfig) -> None:
         )
 
 
+def _refuse_unknown(values: dict[str, Any], cls: Any, where: str) -> None:
+    fields = {f.name: f.type for f in dataclasses.fields(cls)}
+    for name, value in values.items():
+        if name not in fields:
+            raise ConfigError(f"{where}: unknown setting '{name}'; there are: {', '.join(fields)}")
+        if dataclasses.is_dataclass(fields[name]) and isinstance(value, dict):
+            _refuse_unknown(value, fields[name], f"{where}: {name}")
+
+
+def refuse_changes(stored: TrainConfig, asked: TrainConfig) -> None:
+    """Raises ConfigError when a resumed run is asked to change what belongs to it."""
+    old, new = _flat(msgspec.to_builtins(stored)), _flat(msgspec.to_builtins(asked))
+    changed = [
+        f"{k}: {old[k]} != {new[k]}" for k in old if k not in CHANGEABLE | {"run"} and old[k] != new[k]
+    ]
+    if changed:
+        raise ConfigError(
+            f"run '{stored.run}' was started with other settings ({'; '.join(changed)}); "
+            "leave those flags out to resume it, or choose another --run"
+        )
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Nested settings by dotted name: `agent.tau`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = _flat(value) if isinstance(value, dict) else {}
         flat |= {f"{name}.{key}": v for key, v in inner.items()} if inner else {name: value}
     return flat

@@ -212,6 +212,7 @@ class Learner:
         rate = figures["env_steps_per_s"]
         status: dict[str, Any] = {
             **figures,
+            **self.trainer.reward_info(),
             "run": self.config.run,
             "task": self.config.task,
             "state": state,

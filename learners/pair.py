@@ -51,6 +51,8 @@ def back_run(folder: pathlib.Path, config: TrainConfig, task: str) -> Run:
         port=0,
         env=dataclasses.replace(config.env, classifier=config.back_classifier),
         back_classifier=config.env.classifier,
+        vice=config.back_vice,
+        back_vice=config.vice,
         demos_file=config.back_demos_file,
         back_demos_file=config.demos_file,
         init="",

@@ -22,6 +22,11 @@ class Draws(NamedTuple):
     batch: int
     demo_fraction: float = 0.5
 
+    @property
+    def demos(self) -> int:
+        """How many of each batch, its first ones, are demonstrations where there are both."""
+        return round(self.batch * self.demo_fraction)
+
 
 class Pending(NamedTuple):
     """A draw under way, and what is needed to repeat it."""
@@ -38,7 +43,7 @@ class Prefetch:
         """Nothing is drawn before the first `next`, or `start`."""
         if draws.updates < 1 or draws.batch < 1 or not 0 <= draws.demo_fraction <= 1:
             raise ConfigError(f"prefetch: {draws}; use updates >= 1, batch >= 1, demo_fraction in [0, 1]")
-        self._replay, self._draws, self._rng = replay, draws, rng
+        self._replay, self.draws, self._rng = replay, draws, rng
         self._pending: Pending | None = None
         self._worker = ThreadPoolExecutor(1, "prefetch")
 
@@ -103,7 +108,7 @@ class Prefetch:
     def _draw(self, locked: "Future[int]") -> Transition:
         with self._replay.lock:
             locked.set_result(self._replay.cursor)
-            u, b, fraction = self._draws
+            u, b, fraction = self.draws
             return self._replay.sample_mixed((u, b), fraction, self._rng)
 
 

@@ -72,6 +72,8 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
     check_person(config)
     if config.init:
         existing_run(config.init)  # what cannot be used is refused before anything is written
+    if stored is None and config.vice and not pathlib.Path(config.vice).exists():
+        raise ConfigError(f"--vice '{config.vice}' does not exist; name a classifier's folder, or a run")
     check_address(f"tcp://{config.host}:{config.port}", config.keys or None)
     if stored is None:
         _spec(config)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from sandlot.learners import agents, checkpoint, guard
+from sandlot.learners import agents, checkpoint, guard, learned_reward
 from sandlot.learners.config import TrainConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.policy import Policy, policy_from_state
@@ -66,6 +66,7 @@ class Trainer:
         self.updates = self.offline_updates = 0
         self.version = -1
         self.skipped = guard.SkipCounter()
+        self.reward = learned_reward.make(folder, config, store.spec)
         self._rng = np.random.default_rng(config.seed)
         self._info: dict[str, jax.Array] = {}
         saved = checkpoint.load_latest(folder / CHECKPOINTS)
@@ -124,8 +125,12 @@ class Trainer:
     def update(self) -> None:
         """One compiled call of `agent.utd` gradient steps. Call it when `due`."""
         offline = self.offline_left > 0
-        batch = self._prefetch.next()
+        batch, told = self._prefetch.next(), None
+        if self.reward:
+            batch, told = self.reward.update(batch, self._prefetch.draws.demos, self.updates)
         self.state, self._info = agents.update(self.state, batch, self.config.agent, offline)
+        if told:
+            self._info |= told | {"skipped": self._info["skipped"] + told["skipped"]}
         done = self.config.agent.utd
         if offline:
             self.offline_updates += done
@@ -140,6 +145,10 @@ class Trainer:
         """Losses and means of the last update."""
         return {name: float(value) for name, value in self._info.items()}
 
+    def reward_info(self) -> dict[str, float]:
+        """Those of a reward that is learned; nothing without one."""
+        return {name: float(self._info[name]) for name in REWARD_FIGURES if name in self._info}
+
     def policy(self) -> Policy:
         """The next version of the policy; raises WeightsError, and counts nothing, when it is not finite."""
         policy = policy_from_state(self.state, self.store.spec, self.config.agent, self.version + 1)
@@ -153,7 +162,7 @@ class Trainer:
         guard.dump_batch(self.folder, self.updates, batch)
         saved = checkpoint.load_latest(self.folder / CHECKPOINTS)
         if saved is not None:
-            self.state = agents.arrays_to_state(self.state, saved.arrays)
+            self._take(saved)
         log.error("event=rolled_back updates=%d to_step=%d", self.updates, saved.step if saved else -1)
 
     def _make_prefetch(self) -> Prefetch:
@@ -176,7 +185,8 @@ class Trainer:
             "ratio": self.ratio.state(),
             "prefetch": self._prefetch.state(),
         }
-        return Snapshot(self.updates, agents.state_to_arrays(self.state), meta)
+        arrays = learned_reward.joined(agents.state_to_arrays(self.state), self.reward)
+        return Snapshot(self.updates, arrays, meta)
 
     def save(self) -> None:
         """Writes a checkpoint, and waits for the disk."""
@@ -189,7 +199,7 @@ class Trainer:
 
     def _restore(self, saved: checkpoint.Checkpoint) -> None:
         meta = saved.meta
-        self.state = agents.arrays_to_state(self.state, saved.arrays)
+        self._take(saved)
         self.updates, self.offline_updates = int(meta["updates"]), int(meta["offline_updates"])
         self.version = int(meta["version"])
         self.ratio.restore({**meta["ratio"], "granted": self.updates})
@@ -203,10 +213,18 @@ class Trainer:
             "event=resumed updates=%d env_steps=%d from=%s", self.updates, self.env_steps, saved.path.name
         )
 
+    def _take(self, saved: checkpoint.Checkpoint) -> None:
+        """Everything that is learned, as it was saved."""
+        agent, reward = learned_reward.parted(saved.arrays)
+        self.state = agents.arrays_to_state(self.state, agent)
+        if self.reward:
+            self.reward.restore(reward)
+
     def start_from(self, saved: checkpoint.Checkpoint) -> None:
         """Takes the weights of another run's checkpoint (`--init`); its counters are not taken over."""
         fresh = self.state
-        self.state = agents.arrays_to_state(fresh, saved.arrays)._replace(rng=fresh.rng, step=fresh.step)
+        arrays, _ = learned_reward.parted(saved.arrays)
+        self.state = agents.arrays_to_state(fresh, arrays)._replace(rng=fresh.rng, step=fresh.step)
 
 
 def rows_needed(config: TrainConfig, pinned_seq: int) -> int:

@@ -5,11 +5,13 @@ its log odds are the reward. A policy that finds something the examples only res
 negatives, and the reward there falls: unlike with a classifier trained once, there is nothing to exploit for
 long. Soft labels and mixed frames keep the odds from running away (Singh et al. 2019, 1904.07854).
 
-State in, state out: the caller owns the frames of success, those of the policy, and when to update.
+State in, state out: the caller owns the frames of success, those of the policy, and when to update. In a
+training run that is `vice_reward`.
 """
 
 import dataclasses
 import functools
+import math
 from typing import Any
 
 import jax
@@ -29,7 +31,7 @@ class ViceConfig:
     """How the discriminator learns, and what it pays.
 
     Attributes:
-        encoder: plugin name of the encoder of each camera.
+        encoder: plugin name of the encoder of each camera; "" when frames are features, [B, 1, 1, F].
         hidden: units between the encoders and the answer.
         lr: step size of Adam.
         decay: decoupled weight decay, as a share of the step size.
@@ -37,6 +39,8 @@ class ViceConfig:
         light: random change of brightness and contrast, as a share.
         smooth: labels are this far from 0 and 1.
         most: rewards lie in [-most, most].
+        batch: frames of success in one gradient step, and as many of the policy's.
+        every: calls of the agent's update to one gradient step.
     """
 
     encoder: str = "conv"
@@ -47,12 +51,18 @@ class ViceConfig:
     light: float = 0.1
     smooth: float = 0.1
     most: float = 3.0
+    batch: int = 64
+    every: int = 1
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.smooth < 0.5 or self.most <= 0.0 or self.lr <= 0.0:
             raise ConfigError(
                 f"smooth={self.smooth}, most={self.most}, lr={self.lr}: smooth is in [0, 0.5), the others "
                 "are above 0"
+            )
+        if self.batch < 1 or self.every < 1 or self.hidden < 1:
+            raise ConfigError(
+                f"batch={self.batch}, every={self.every}, hidden={self.hidden} must be at least 1"
             )
 
 
@@ -76,8 +86,9 @@ def update(
     """
     cameras = tuple(sorted(goals))
     change, mix, order = jax.random.split(key, 3)
-    both = {camera: jnp.concatenate([goals[camera], seen[camera]]) for camera in cameras}
-    frames = network.augment(change, both, config.shift_px, config.light)
+    frames = {camera: jnp.concatenate([goals[camera], seen[camera]]) for camera in cameras}
+    if config.encoder:
+        frames = network.augment(change, frames, config.shift_px, config.light)
     count = frames[cameras[0]].shape[0]
     label = jnp.where(jnp.arange(count) < count // 2, 1.0 - config.smooth, config.smooth)
     share = jax.random.uniform(mix, (count,))
@@ -104,6 +115,36 @@ def reward(state: Learning, seen: Images, *, config: ViceConfig) -> jax.Array:
     return jnp.clip(logits[:, 1] - logits[:, 0], -config.most, config.most)
 
 
+@functools.partial(jax.jit, static_argnames=("config", "gamma"))
+def pay(
+    state: Learning,
+    seen: Images,
+    env_reward: jax.Array,
+    discount: jax.Array,
+    *,
+    config: ViceConfig,
+    gamma: float,
+) -> jax.Array:
+    """What an agent is paid for steps [U, B] that led to frames [U, B, H, W, C]: never more than 0.
+
+    A step costs 1 where its outcome looks like no success at all, 0 where it surely is one, and in between
+    what the log odds say: they still have a slope where a probability is flat. Since no step pays, a trial
+    that ends with success never loses what going on would have brought. One that ends without it costs as
+    much as steps that never succeed, or else giving up would be the cheapest.
+
+    Args:
+        state: what was learned so far.
+        seen: the frames of each camera after the steps.
+        env_reward: the env's own rewards, above 0 for success alone.
+        discount: 0 where a trial ended for good.
+        config: the settings.
+        gamma: the agent's discount of one step, below 1.
+    """
+    odds = jax.lax.map(lambda frames: reward(state, frames, config=config), seen)
+    cost = 0.5 * odds / config.most - 0.5
+    return jnp.where((discount == 0) & (env_reward <= 0), -1.0 / (1.0 - gamma), cost)
+
+
 def as_classifier(state: Learning, task: str, cameras: dict[str, Shape], config: ViceConfig) -> Classifier:
     """The discriminator as a classifier: its averaged weights, to be saved where envs look for a newer file.
 
@@ -121,4 +162,18 @@ def as_classifier(state: Learning, task: str, cameras: dict[str, Shape], config:
 
 def _encoder(config: ViceConfig) -> Any:
     """What sees each camera."""
-    return plugins.load("encoder", config.encoder)()
+    return plugins.load("encoder", config.encoder)() if config.encoder else _Features()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Features:
+    """Stands for an encoder where frames are features already."""
+
+    def size(self, shape: Shape) -> int:
+        return math.prod(shape)
+
+    def init(self, key: jax.Array, shape: Shape) -> dict[str, jax.Array]:
+        return {}
+
+    def apply(self, params: dict[str, jax.Array], frames: jax.Array) -> jax.Array:
+        return frames.reshape(len(frames), -1).astype(jnp.float32)

@@ -44,6 +44,7 @@ for _name, _place in (
 plugins.register("env", "person", "sandlot.robots.supervised:Supervised")
 plugins.register("env", "classifier", "sandlot.perception.reward_env:ClassifierEnv")
 plugins.register("env", "encoder", "sandlot.perception.feature_env:FeatureEnv")
+plugins.register("reward", "vice", "sandlot.perception.vice_reward:ViceReward")
 
 
 def load_policy(path: str) -> "Policy":

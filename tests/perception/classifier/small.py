@@ -20,6 +20,9 @@ class Halves:
     def size(self, shape):
         return 2
 
+    def shapes(self, shape):
+        return {}
+
     def init(self, key, shape):
         return {}
 
