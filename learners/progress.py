@@ -17,11 +17,12 @@ RATE_WINDOW_S = 5.0
 
 
 class Running(NamedTuple):
-    """An episode that goes on: its return, length and steps by a person, and the person's last segment."""
+    """An episode that goes on: return, length, steps by a person, how often they took over, last segment."""
 
     total: float = 0.0
     steps: int = 0
     human: int = 0
+    taken: int = 0
     segment: int = -1
 
     def next(self) -> "Running":
@@ -44,6 +45,7 @@ class EpisodeTracker:
         self.returns: deque[float] = deque(maxlen=WINDOW)
         self.lengths: deque[int] = deque(maxlen=WINDOW)
         self.humans: deque[int] = deque(maxlen=WINDOW)
+        self.takeovers: deque[int] = deque(maxlen=WINDOW)
         self._open: dict[Stream, Running] = {}
 
     def add(self, batches: Iterable[Stored]) -> None:
@@ -53,10 +55,11 @@ class EpisodeTracker:
             now = self._open.get(batch.stream, Running())
             columns = (batch.steps[name].tolist() for name in ("flags", "reward", "source", "segment"))
             for flags, reward, source, segment in zip(*columns, strict=True):
+                begins = source == Source.HUMAN and segment != now.segment
                 if source != Source.SCRIPT:
-                    self._count(source == Source.HUMAN, segment != now.segment)
+                    self._count(source == Source.HUMAN, begins)
                 if source == Source.HUMAN:
-                    now = now._replace(human=now.human + 1, segment=segment)
+                    now = now._replace(human=now.human + 1, taken=now.taken + begins, segment=segment)
                 now = now._replace(total=now.total + reward, steps=now.steps + 1)
                 if flags & ended and source != Source.SCRIPT:
                     self._note(bool(flags & Flag.SUCCESS), now)
@@ -65,10 +68,10 @@ class EpisodeTracker:
             self._open[batch.stream] = now
 
     def _count(self, human: bool, begins: bool) -> None:
-        """A step of practice; `begins`: the first of its segment, if a person took it."""
+        """A step of practice; `begins`: a person took over with it."""
         self.steps += 1
         self.human_steps += human
-        self.interventions += human and begins
+        self.interventions += begins
 
     def _note(self, success: bool, episode: Running) -> None:
         """An episode of practice is finished."""
@@ -77,6 +80,7 @@ class EpisodeTracker:
         self.returns.append(episode.total)
         self.lengths.append(episode.steps)
         self.humans.append(episode.human)
+        self.takeovers.append(episode.taken)
 
     def resume(self, past: Iterable[Episode]) -> None:
         """Takes in the episodes that a run's store holds, without reading its steps."""
@@ -86,7 +90,11 @@ class EpisodeTracker:
             self.interventions += episode.interventions
             last = self._open.get(episode.stream, Running()).segment
             now = Running(
-                episode.total_reward, episode.steps, episode.human_steps, max(last, episode.human_segment)
+                episode.total_reward,
+                episode.steps,
+                episode.human_steps,
+                episode.interventions,
+                max(last, episode.human_segment),
             )
             if episode.ended and not episode.aborted:
                 self._note(episode.success, now)
@@ -103,14 +111,24 @@ class EpisodeTracker:
                 "return_50": float(np.mean(self.returns)),
                 "episode_steps_50": float(np.mean(self.lengths)),
             }
-        if self.interventions:
-            found |= {
-                "human_share_50": sum(self.humans) / max(1, sum(self.lengths)),
-                "interventions": float(self.interventions),
-                "human_share": self.human_steps / self.steps,
-                "correction_steps": self.human_steps / self.interventions,
-            }
-        return found
+        return found | self._people() if self.interventions else found
+
+    def _people(self) -> dict[str, float]:
+        """What people did: in all, and, called `..._50`, in the episodes of the window.
+
+        `unaided_50` is the share of these that succeeded without a step by a person.
+        """
+        taken, human = sum(self.takeovers), sum(self.humans)
+        unaided = [won and not steps for won, steps in zip(self.successes, self.humans, strict=True)]
+        return {
+            "interventions": float(self.interventions),
+            "human_share": self.human_steps / self.steps,
+            "correction_steps": self.human_steps / self.interventions,
+            "human_share_50": human / max(1, sum(self.lengths)),
+            "interventions_per_100_episodes": 100.0 * taken / max(1, len(self.takeovers)),
+            "correction_steps_50": human / taken if taken else 0.0,
+            "unaided_50": sum(unaided) / max(1, len(unaided)),
+        }
 
 
 class Rate:

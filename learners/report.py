@@ -41,7 +41,9 @@ PACE = (
     ("Share of the time that was practice", ("utilisation", "utilisation_10min")),
     ("Where the time went, s", tuple(f"time_{use}_s" for use in Use)),
     ("An hour of practice", ("trials_per_hour", "interventions_per_hour")),
-    ("Share of steps by a person, last 50 episodes", ("human_share_50",)),
+    ("Interventions per 100 episodes, last 50", ("interventions_per_100_episodes",)),
+    ("Steps of a correction, last 50 episodes", ("correction_steps_50",)),
+    ("With a person, last 50 episodes", ("unaided_50", "human_share_50")),
 )
 COUNTED = ("calls", "resets", "reset_tries", "reset_steps", "reset_s")
 PEOPLE = ("interventions", "human_share", "correction_steps")

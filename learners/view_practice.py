@@ -8,6 +8,8 @@ from sandlot.learners.view_words import BAD, FAIR, GOOD, LABEL, UNKNOWN, Status,
 
 USED_WELL = 0.8
 """Practising for this share of the time is good; published runs of others reach half."""
+LONG_CORRECTION = 0.3
+"""Of an episode's steps: a correction that takes longer teaches the policy little about its own mistakes."""
 USES = {
     Use.RESETTING: "resets",
     Use.LEARNER: "waits for updates",
@@ -28,13 +30,25 @@ def practice(status: Status) -> Text:
         f"\n{number(status.get('trials_per_hour'))} trials an hour",
     )  # fmt: skip
     if status.get("interventions"):
-        rate, length = (number(status.get(k)) for k in ("interventions_per_hour", "correction_steps"))
-        text.append(f" · {rate} interventions an hour of {length} steps, ")
-        text.append(f"{percent(status.get('human_share_50'))} of steps by a person")
+        text.append_text(corrections(status))
     if status.get("resets"):
         text.append(f" · {count(status['resets'])} resets of {fixed(status.get('reset_s'), 1)} s")
     calls = status.get("calls") or 0.0
     return text.append(f" · called a person {calls:.0f} x" if calls else "", style=f"bold {BAD}")
+
+
+def corrections(status: Status) -> Text:
+    """How often a person took over, for how long, and whether shorter would do."""
+    hourly, per_100 = (number(status.get(f"interventions_per_{of}")) for of in ("hour", "100_episodes"))
+    length, episode = (float(status.get(k) or 0.0) for k in ("correction_steps_50", "episode_steps_50"))
+    text = Text(
+        f" · {hourly} interventions an hour\nlast 50 episodes: {percent(status.get('unaided_50'))} succeeded "
+        f"unaided · {per_100} interventions per 100 episodes, {fixed(length, 1)} steps each · "
+        f"{percent(status.get('human_share_50'))} of steps by a person"
+    )
+    if length > LONG_CORRECTION * episode > 0.0:
+        text.append("\ncorrections are long: hand back as soon as the policy can go on", style=FAIR)
+    return text
 
 
 def back(status: Status) -> RenderableType:

@@ -74,6 +74,26 @@ def test_what_a_person_did_is_counted_the_same_with_and_without_a_resume(tmp_pat
     assert saw.figures()["correction_steps"] == 2.0
 
 
+def test_interventions_are_counted_over_the_last_episodes_too(tmp_path):
+    """Episode 0: corrected twice, 1 + 2 steps, and won; 1: won alone; 2: corrected once and still open."""
+    sources = [0, 1, 0, 1, 1] + [0, 0] + [1, 1]
+    ends = {4, 6}
+    rows = [(0,)] * 5 + [(1,)] * 2 + [(2,)] * 2
+    with RunStore.open(tmp_path / "run", SPEC) as store:
+        made = [(e, 0, END | DONE | WIN if i in ends else 0) for i, (e,) in enumerate(rows)]
+        practice = batch(Stream("a", "1"), 0, made)
+        for i, row in enumerate(practice.steps):
+            row["segment"], row["source"] = [0, 1, 2, 3, 3, 4, 4, 5, 5][i], sources[i]
+        tracker = EpisodeTracker()
+        tracker.add(store.append([practice]))
+    figures = tracker.figures()
+    assert figures["interventions"] == 3.0 and figures["correction_steps"] == 5 / 3
+    assert figures["interventions_per_100_episodes"] == 100.0  # 2 in 2 finished episodes
+    assert figures["correction_steps_50"] == 1.5
+    assert figures["unaided_50"] == 0.5
+    assert figures["human_share_50"] == 3 / 7
+
+
 def test_demonstrations_are_not_practice(tmp_path):
     with RunStore.open(tmp_path / "run", SPEC) as store:
         scripted = batch(Stream("demos", "d"), 0, [(0, 1, END | DONE | WIN)])

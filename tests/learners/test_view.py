@@ -80,7 +80,8 @@ def test_every_figure_is_shown():
 PRACTICE = {
     "utilisation": 0.815, "utilisation_10min": 0.85, "time_stepping_s": 81.5, "time_resetting_s": 12.0,
     "time_person_s": 6.5, "trials_per_hour": 118.0, "interventions": 4.0, "interventions_per_hour": 3.24,
-    "correction_steps": 7.0, "human_share_50": 0.04, "resets": 57.0, "reset_s": 3.21, "calls": 2.0,
+    "correction_steps_50": 7.0, "human_share_50": 0.04, "interventions_per_100_episodes": 12.0,
+    "unaided_50": 0.62, "episode_steps_50": 30.0, "resets": 57.0, "reset_s": 3.21, "calls": 2.0,
 }  # fmt: skip
 
 
@@ -88,11 +89,15 @@ def test_what_the_time_went_to_is_shown():
     text = shown(STATUS | PRACTICE)
     for words in (
         "practising 82 % of the time, last 10 min 85 % · resets 12 % · for a person 6 %",
-        "118 trials an hour · 3.24 interventions an hour of 7 steps, 4 % of steps by a person",
+        "118 trials an hour · 3.24 interventions an hour",
+        "62 % succeeded unaided · 12 interventions per 100 episodes, 7.0 steps each",
+        "each · 4 % of steps by a person",
         "57 resets of 3.2 s",
         "called a person 2 x",
     ):
         assert words in " ".join(text.replace("│", " ").split()), words
+    assert "corrections are long" not in text
+    assert "corrections are long: hand back" in shown(STATUS | PRACTICE | {"correction_steps_50": 10.0})
     calm = shown(STATUS | {"utilisation": 1.0, "time_stepping_s": 9.0})
     assert "100 % of the time" in calm and "person" not in calm and "reset" not in calm
 
