@@ -24,10 +24,10 @@ from launch.events.process import ProcessExited
 from launch_ros.actions import Node
 
 from sandlot.learners.process import USAGE_EXIT
-from sandlot.learners.train import free_port
 from sandlot.robots import graph, ros_env, shared_memory
 from sandlot.robots.graph_arguments import arguments, from_texts
-from sandlot.robots.graph_run import open_run
+from sandlot.robots.graph_config import UpConfig
+from sandlot.robots.graph_run import open_runs
 
 RESPAWN_S = 1.0
 
@@ -48,16 +48,16 @@ def processes(context: LaunchContext) -> list[Action]:
     config = from_texts({a.name: context.launch_configurations[a.name] for a in arguments()})
     graph.check_parameters(config)
     shared_memory.clean()
-    folder = open_run(config).absolute()
+    runs = open_runs(config).absolute()
     environment: dict[str, str] = dict(os.environ)
     ros_env.prepare(environment)
     settings = [SetEnvironmentVariable(n, environment[n]) for n in (ros_env.PROFILE, ros_env.DISCOVERY)]
-    specs = graph.nodes(config, folder, free_port("127.0.0.1"))
+    specs = graph.nodes(config, *runs)
     refused = RegisterEventHandler(OnProcessExit(on_exit=when_refused))
     return [*settings, refused, *(process(spec, config) for spec in specs)]
 
 
-def process(spec: graph.NodeSpec, config: graph.UpConfig) -> Action:
+def process(spec: graph.NodeSpec, config: UpConfig) -> Action:
     """One process; a node of ours is a launch_ros node, so that an including file can remap its topics."""
     again = {"respawn": True, "respawn_delay": RESPAWN_S, "output": "both"}
     if not spec.node:

@@ -2,26 +2,22 @@
 
     driver <- gate <- actor <- learner,  and when asked for: joy (a person's hands), recorder
 
+Two tasks in turn have a learner each and share the actor.
+
 Nothing here imports ROS or starts anything.
 """
 
 import dataclasses
 import pathlib
 import sys
-from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Any, NamedTuple
 
-import tyro
 import yaml
 
+from sandlot.learners.command_lines import env_argv, run_flag
 from sandlot.learners.errors import ConfigError
 from sandlot.perception.cameras import registry
-
-Kind = Literal["arm"]
-Device = Literal["sim", "franka", "topics", "dynamixel"]
-Teleop = Literal["none", "keyboard", "gamepad", "spacemouse", "page"]
-DEVICES = ("keyboard", "gamepad", "spacemouse")
-"""Of these, those that a joy node reads."""
+from sandlot.robots.graph_config import DEVICES, Kind, UpConfig
 
 OPERATOR_TIMEOUT_S = 0.15
 """With teleoperation somebody watches: the gate stops when their device has been silent for this long."""
@@ -29,81 +25,12 @@ LEARNER_NICE = 5
 BAGS = "bags"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class UpConfig:
-    """A robot with everything that drives it.
+class Back(NamedTuple):
+    """The reverse task, where two are learned in turn: its run, and the port of its learner."""
 
-    Attributes:
-        kind: which robot.
-        robot: what stands behind the driver: `sim` (MuJoCo in real time), or the device of a real one.
-        task: what it practises; the gate keeps this task's limits.
-        learner: learn: start a learner, and an actor that steps the task. Without, only the robot is up, for
-            `sandlot actor`, `sandlot demos` or your own nodes.
-        demos_file: demonstrations (a run store, from `sandlot demos`) that a new run starts with; without,
-            the scripted expert records some in simulation, for `robot sim` only.
-        connect: HOST:PORT of a learner on another machine; then only the actor is started here.
-        keys: folder made by `sandlot keys`, for a learner on another machine.
-        teleop: what a person takes over with; the gate then stops the robot when that device falls silent.
-            `page`: nobody takes over, and only `sandlot console` says how an episode ended.
-        record: write every topic to a bag in the run folder.
-        camera: cameras of the robot to observe with, e.g. `wrist side`.
-        camera_file: what those cameras are (`sandlot cameras`): on a real robot each gets a process of its
-            own that publishes it; in simulation their crops are used.
-        run: name of the folder under `runs/`, or a path; `up-KIND-TASK`, or `up-KIND` without a
-            learner, when empty.
-        seed: of everything random.
-        params: your own ROS 2 parameter file, over the package's `config/KIND.yaml` and
-            `config/KIND_ROBOT.yaml`.
-    """
-
-    kind: tyro.conf.Positional[Kind]
-    robot: Device = "sim"
-    task: str = "arm_pick"
-    learner: bool = True
-    demos_file: str = ""
-    connect: str = ""
-    keys: str = ""
-    teleop: Teleop = "none"
-    record: bool = False
-    camera: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    camera_file: str = ""
-    run: str = ""
-    seed: int = 0
-    params: str = ""
-
-    def __post_init__(self) -> None:
-        if self.keys and not self.connect:
-            raise ConfigError("--keys is for a learner on another machine; name it with --connect HOST:PORT")
-        if len(set(self.camera)) < len(self.camera):
-            raise ConfigError(f"--camera names one twice: {', '.join(self.camera)}")
-        if self.camera_file and not self.camera:
-            raise ConfigError("--camera-file says what cameras are; name those to use, e.g. --camera wrist")
-
-    @property
-    def learns_here(self) -> bool:
-        """Whether the learner is one of our processes."""
-        return self.learner and not self.connect
-
-    @property
-    def namespace(self) -> str:
-        """Where the robot's topics and nodes are."""
-        return f"/{self.kind}"
-
-    @property
-    def run_name(self) -> str:
-        """The run's name or path."""
-        return self.run or (f"up-{self.kind}-{self.task}" if self.learns_here else f"up-{self.kind}")
-
-    @property
-    def params_files(self) -> tuple[pathlib.Path, ...]:
-        """Every node's parameter files; a later one goes before an earlier one."""
-        ours = config_folder() / f"{self.kind}.yaml"
-        return (ours, pathlib.Path(self.params).absolute()) if self.params else (ours,)
-
-    @property
-    def device_file(self) -> pathlib.Path:
-        """The driver's parameter file for its device."""
-        return config_folder() / f"{self.kind}_{self.robot}.yaml"
+    task: str
+    folder: pathlib.Path
+    port: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,13 +77,16 @@ class NodeSpec:
         return argv
 
 
-def nodes(config: UpConfig, folder: pathlib.Path, port: int) -> tuple[NodeSpec, ...]:
+def nodes(
+    config: UpConfig, folder: pathlib.Path, port: int, back: Back | None = None
+) -> tuple[NodeSpec, ...]:
     """Every process, in the order of their start; they are ended in the reverse one.
 
     Args:
         config: what was asked for.
         folder: of the run.
         port: where the learner listens, when there is one.
+        back: what is practised in turn with the task.
     """
     specs = [driver(config), gate(config), *cameras(config)]
     if config.teleop in DEVICES:
@@ -167,9 +97,12 @@ def nodes(config: UpConfig, folder: pathlib.Path, port: int) -> tuple[NodeSpec, 
         keeps = ("gate", "arm", "--keep", "--robot", config.kind)
         specs.append(NodeSpec(name="arming", module="sandlot", arguments=keeps))
     if config.learns_here:
-        specs.append(learner(config, folder, port))
+        specs.append(learner("learner", config.task, folder, port))
+    if back:
+        specs.append(learner("learner_back", *back))
     if config.learner:
-        specs.append(actor(config, folder, config.connect or f"127.0.0.1:{port}"))
+        back_address = f"127.0.0.1:{back.port}" if back else config.back_connect
+        specs.append(actor(config, folder, config.connect or f"127.0.0.1:{port}", back_address))
     return tuple(specs)
 
 
@@ -219,32 +152,27 @@ def recorder(config: UpConfig, folder: pathlib.Path) -> NodeSpec:
     )
 
 
-def learner(config: UpConfig, folder: pathlib.Path, port: int) -> NodeSpec:
+def learner(name: str, task: str, folder: pathlib.Path, port: int) -> NodeSpec:
     """Learns from what the actor sends; everything else is in the run's config."""
-    run = str(folder) if "/" in str(folder) else f"./{folder}"
-    arguments = ("learner", config.task, "--run", run, "--port", str(port))
-    return NodeSpec(name="learner", module="sandlot", arguments=arguments, nice=LEARNER_NICE)
+    arguments = ("learner", task, "--run", run_flag(folder), "--port", str(port))
+    return NodeSpec(name=name, module="sandlot", arguments=arguments, nice=LEARNER_NICE)
 
 
-def actor(config: UpConfig, folder: pathlib.Path, address: str) -> NodeSpec:
-    """Steps the task on the robot."""
+def actor(config: UpConfig, folder: pathlib.Path, address: str, back_address: str = "") -> NodeSpec:
+    """Steps the task on the robot; with a second address its reverse in turn."""
     flags = {
-        "robot": "ros",
         "learner": address,
         "pace": "realtime",
         "seed": str(config.seed),
         "spool": str(folder / "spool" / "actor-0"),
-        **({"keys": config.keys} if config.keys else {}),
+        "keys": config.keys,
     }
-    arguments = ("actor", config.task, *(word for k, v in flags.items() for word in (f"--{k}", v)))
-    arguments += ("--cameras", *config.camera) if config.camera else ()
-    arguments += ("--teleop", "joy") if config.teleop != "none" else ()
+    if back_address:
+        flags |= {"back-learner": back_address, "back-classifier": config.back_classifier}
+        flags |= {"tries": str(config.tries), "call-after": str(config.call_after)}
+    arguments = ("actor", config.task, *(word for k, v in flags.items() if v for word in (f"--{k}", v)))
+    arguments += (*env_argv(config.env), *(("--autoreset",) if config.autoreset else ()))
     return NodeSpec(name="actor", module="sandlot", arguments=arguments)
-
-
-def config_folder() -> pathlib.Path:
-    """Where parameter files lie, in the source tree or installed."""
-    return pathlib.Path(str(resources.files("sandlot") / "config"))
 
 
 def check_parameters(config: UpConfig) -> None:

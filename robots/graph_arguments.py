@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import docstring_parser
 
 from sandlot.learners.errors import ConfigError
-from sandlot.robots.graph import UpConfig
+from sandlot.robots.graph_config import UpConfig
 
 BOOLS = {"true": True, "false": False}
 

@@ -23,7 +23,8 @@ def render(summary: Mapping[str, Any]) -> RenderableType:
         ("sandlot up ", "bold"), (f"{summary['kind']} ", "bold deep_sky_blue1"),
         (f"{summary['robot']} · {summary['task']} · {summary['run']}", LABEL),
     )  # fmt: skip
-    parts = [_nodes(summary["nodes"]), Text(), _gate(summary), Text(), _topics(summary["topics"])]
+    parts = [_nodes(summary["nodes"]), Text(), _gate(summary), *_practice(summary), Text()]
+    parts += [_topics(summary["topics"])]
     dot = Text(f"{summary['seconds']:.0f} s", style=GOOD if summary["ok"] else FAIR)
     if summary["down"]:
         dot.append(f"  not up: {', '.join(summary['down'])}", style=FAIR)
@@ -45,6 +46,7 @@ def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
         "rejected": [f"{why} {n}" for why, n in commands["rejected"].items()],
         "stops": [f"{cause} {n}" for cause, n in stops["causes"].items()],
         **{f"learner_{name}": value for name, value in summary["learner"].items()},
+        **{f"back_{name}": value for name, value in summary.get("back", {}).get("learner", {}).items()},
     }
 
 
@@ -86,6 +88,24 @@ def _gate(summary: Mapping[str, Any]) -> RenderableType:
     if gate["mode"] in {"STOPPED", "DISARMED"}:
         causes.append(Text(f"  to let it move: sandlot gate arm --robot {summary['kind']}", style="cyan"))
     return Group(line, *causes)
+
+
+def _practice(summary: Mapping[str, Any]) -> list[Text]:
+    """One line for each run that is learned."""
+    runs = [(summary["task"], summary["learner"])]
+    runs += [(summary["back"]["task"], summary["back"]["learner"])] if "back" in summary else []
+    return [_learner(task, figures) for task, figures in runs if figures]
+
+
+def _learner(task: str, figures: Mapping[str, Any]) -> Text:
+    """A run's state, steps, success and use of time."""
+    success, used = figures.get("success_50"), figures.get("utilisation")
+    return Text.assemble(
+        (f"{task} ", LABEL), str(figures.get("state", "")),
+        f" · {figures.get('env_steps', 0):,} steps, {figures.get('episodes', 0):,} trials",
+        f" · {100 * success:.0f} % success" if success is not None else "",
+        f" · practising {100 * used:.0f} % of the time" if used is not None else "",
+    )  # fmt: skip
 
 
 def _topics(topics: Mapping[str, Mapping[str, Any]]) -> RenderableType:

@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from sandlot.learners.errors import ConfigError
-from sandlot.robots.graph import Kind
+from sandlot.robots.graph_config import Kind
 
 MOST_HZ = 60.0
 

@@ -10,16 +10,20 @@ import sys
 import pytest
 import yaml
 
+from sandlot.commands.actor import asked
+from sandlot.learners.config import load_config
 from sandlot.learners.errors import ConfigError
+from sandlot.learners.prepare import CONFIG_FILE
 from sandlot.robots import graph, graph_run, supervise
 from sandlot.robots.graph_arguments import arguments, from_texts
+from sandlot.robots.graph_config import UpConfig
 
 ROOT = pathlib.Path(__file__).parents[2]
 RUN = pathlib.Path("runs/lab")
 
 
 def up(**changes):
-    return graph.UpConfig(kind="arm", **changes)
+    return UpConfig(kind="arm", **changes)
 
 
 def names(**changes):
@@ -41,6 +45,70 @@ def test_a_learner_elsewhere_leaves_the_actor_here_and_none_leaves_the_robot_alo
     assert names(connect="10.0.0.2:5567")[-1] == "actor" and "learner" not in names(connect="10.0.0.2:5567")
     assert "10.0.0.2:5567" in spec_of("actor", connect="10.0.0.2:5567").arguments
     assert names(learner=False) == ["driver", "gate", "arming"]
+
+
+BACK = graph.Back("arm_relocate_back", pathlib.Path("runs/lab_back"), 5571)
+
+
+def test_two_tasks_in_turn_have_a_learner_each_and_one_actor():
+    specs = {s.name: s for s in graph.nodes(up(task="arm_relocate", tries=2), RUN, 5570, BACK)}
+    assert list(specs)[-3:] == ["learner", "learner_back", "actor"]
+    words = ("learner", "arm_relocate_back", "--run", "runs/lab_back", "--port", "5571")
+    assert specs["learner_back"].arguments == words
+    config = asked(list(specs["actor"].arguments[1:]))
+    assert (config.learner, config.back_learner) == ("127.0.0.1:5570", "127.0.0.1:5571")
+    assert (config.tries, config.call_after, config.pace) == (2, 50, "realtime")
+    elsewhere = up(task="arm_relocate", connect="h:1", back_connect="h:2")
+    (config,) = (asked(list(s.arguments[1:])) for s in graph.nodes(elsewhere, RUN, 1) if s.name == "actor")
+    assert (config.learner, config.back_learner) == ("h:1", "h:2")
+
+
+def test_what_the_actor_sees_and_by_whose_word_reaches_it():
+    given = {"camera": ("wrist", "side"), "image_px": 64, "classifier": "a.st", "back_classifier": "b.st"}
+    (spec,) = (s for s in graph.nodes(up(**given, autoreset=True), RUN, 5570, BACK) if s.name == "actor")
+    config = asked(list(spec.arguments[1:]))
+    assert config.env == up(**given).env and config.env.classifier == "a.st" and config.env.image_px == 64
+    assert config.env.robot == "ros" and config.back_classifier == "b.st" and config.autoreset
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"image_px": 64}, "--image-px is about cameras"),
+        ({"classifier": "a.st"}, "--classifier is about cameras"),
+        ({"image_px": 5, "camera": ("side",)}, "--image-px is 5: it must lie in"),
+        ({"tries": 0}, "--tries is 0"),
+        ({"back_connect": "h:2"}, "name the first one with --connect"),
+        ({"back_demos_file": "d", "learner": False}, "--back-demos-file is for two tasks"),
+        ({"back_demos_file": "d", "in_turn": False}, "--back-demos-file is for two tasks"),
+    ],
+)
+def test_flags_that_say_nothing_here_are_refused(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        up(**changes)
+
+
+def test_a_graph_opens_both_runs_and_goes_on_with_what_they_were_begun_with(tmp_path):
+    given = {"task": "arm_relocate", "run": str(tmp_path / "lab"), "demos_file": ""}
+    first = graph_run.open_runs(up(**given, robot="franka"))
+    assert first.back is not None and first.back.folder == tmp_path / "lab_back"
+    forward, back = (load_config(f / CONFIG_FILE) for f in (first.folder, first.back.folder))
+    assert (forward.partner, back.partner) == (str(first.back.folder), str(first.folder))
+    assert (back.task, back.pace, forward.demos) == ("arm_relocate_back", "realtime", 0)
+    again = graph_run.open_runs(up(**given, robot="franka", tries=2))
+    assert (again.folder, again.back.folder) == (first.folder, first.back.folder)
+    with pytest.raises(ConfigError, match="--camera is 'side'; run '.*lab' was begun with none"):
+        graph_run.open_runs(up(**given, camera=("side",)))
+    with pytest.raises(ConfigError, match="--in-turn is 'False'; run"):
+        graph_run.open_runs(up(**given, in_turn=False))
+
+
+def test_a_task_without_a_reverse_is_practised_alone(tmp_path):
+    given = {"task": "arm_reach", "run": str(tmp_path / "lab"), "robot": "franka"}
+    with pytest.raises(ConfigError, match="'arm_reach' is practised alone"):
+        graph_run.open_runs(up(**given, back_demos_file="demos"))
+    assert not (tmp_path / "lab").exists()
+    assert graph_run.open_runs(up(**given)).back is None
 
 
 @pytest.mark.parametrize("robot", ["franka", "topics", "dynamixel"])

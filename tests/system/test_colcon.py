@@ -13,9 +13,10 @@ pytest.importorskip("colcon_core")
 ROOT = pathlib.Path(__file__).parents[2]
 SAYS = """
 from sandlot.robots import graph, ros_env
+from sandlot.robots.graph_config import UpConfig
 import os, sandlot
 ros_env.prepare()
-config = graph.UpConfig(kind="arm")
+config = UpConfig(kind="arm")
 graph.check_parameters(config)
 print(sandlot.__file__, *config.params_files, config.device_file, os.environ[ros_env.PROFILE], sep="\\n")
 """

@@ -21,7 +21,8 @@ from websockets.sync.client import connect  # noqa: E402
 from sandlot.robots import ros_node  # noqa: E402
 from sandlot.robots.arm import ros_messages, topics  # noqa: E402
 from sandlot.robots.gate import ESTOP_PRESSED, Mode  # noqa: E402
-from sandlot.robots.graph import UpConfig, nodes  # noqa: E402
+from sandlot.robots.graph import nodes  # noqa: E402
+from sandlot.robots.graph_config import UpConfig  # noqa: E402
 from sandlot.robots.teleop.mapping import Operator  # noqa: E402
 from sandlot.robots.topics import ESTOP, JOY  # noqa: E402
 

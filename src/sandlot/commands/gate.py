@@ -10,7 +10,7 @@ from sandlot.cli import parse
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.process import die_with_parent, stop_on_signals
 from sandlot.robots import ros_env
-from sandlot.robots.graph import Kind
+from sandlot.robots.graph_config import Kind
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

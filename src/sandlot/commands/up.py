@@ -16,13 +16,13 @@ from rich.live import Live
 
 from sandlot.cli import parse, print_result
 from sandlot.learners import prepare
-from sandlot.learners.command_lines import free_port
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.process import stop_on_signals
 from sandlot.learners.progress import read_status
 from sandlot.learners.real_time import complaint_in
 from sandlot.robots import graph, monitor, ros_env, shared_memory, up_view
-from sandlot.robots.graph_run import open_run
+from sandlot.robots.graph_config import UpConfig
+from sandlot.robots.graph_run import Runs, open_runs
 from sandlot.robots.lock import InstanceLock
 from sandlot.robots.monitor import Diagnosis
 from sandlot.robots.supervise import ProcessState, Supervisor
@@ -32,11 +32,16 @@ log = logging.getLogger(__name__)
 TICK_S = 0.5
 START_WITHIN_S = 120.0
 TOLD = ("state", "lifecycle", "mode", "cause", "restarts", "last_line", "waits")
+FIGURES = (
+    "state", "env_steps", "episodes", "updates", "policy_version", "success_50", "utilisation",
+    "trials_per_hour", "resets", "calls",
+)  # fmt: skip
+"""Of a run's status, those that the summary repeats."""
 FAILED_EXIT = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UpFlags(graph.UpConfig):
+class UpFlags(UpConfig):
     """A robot with everything that drives it: driver, gate, learner and actor, a person's hands, a recorder.
 
     Attributes:
@@ -57,8 +62,7 @@ def main(argv: list[str]) -> int:
     graph.check_parameters(flags)
     stop = stop_on_signals()
     with InstanceLock(f"{flags.namespace}/up"):
-        folder = open_run(flags)
-        summary = Up(flags, folder).run(stop)
+        summary = Up(flags, open_runs(flags)).run(stop)
     print_result(summary if flags.json else up_view.flat(summary), as_json=flags.json)
     return 0 if summary["ok"] else FAILED_EXIT
 
@@ -66,14 +70,14 @@ def main(argv: list[str]) -> int:
 class Up:
     """One graph, from its start to its end."""
 
-    def __init__(self, flags: UpFlags, folder: pathlib.Path) -> None:
+    def __init__(self, flags: UpFlags, runs: Runs) -> None:
         """Nothing is started yet."""
         from sandlot.robots.ros_monitor import Monitor  # noqa: PLC0415  (an extra)
 
         shared_memory.clean()
-        self.flags, self.folder = flags, folder
-        self.specs = graph.nodes(flags, folder, free_port("127.0.0.1"))
-        logs = (folder / prepare.LOGS).absolute()
+        self.flags, self.runs = flags, runs
+        self.specs = graph.nodes(flags, *runs)
+        logs = (runs.folder / prepare.LOGS).absolute()
         environment = {**os.environ, "ROS_LOG_DIR": str(logs / "ros")}
         self.supervisor = Supervisor(self.specs, logs, environment)
         self.monitor = Monitor(flags.namespace, [s.node for s in self.specs if s.lifecycle])
@@ -108,8 +112,16 @@ class Up:
         if self.up_s is None and (self._is_up(states) or now_s - self.began_s > START_WITHIN_S):
             self.up_s = now_s
             self.monitor.restart_counts()
-        learned = "learner" in states and states["learner"].done
-        return learned or bool(self.flags.for_s and self.up_s and now_s - self.up_s >= self.flags.for_s)
+        return self._learned(states) or bool(
+            self.flags.for_s and self.up_s and now_s - self.up_s >= self.flags.for_s
+        )
+
+    def _learned(self, states: dict[str, ProcessState]) -> bool:
+        """Whether nothing is left to learn; of two in turn each learner goes on until the other is done."""
+        if self.runs.back is None:
+            return "learner" in states and states["learner"].done
+        folders = (self.runs.folder, self.runs.back.folder)
+        return all(_status(folder).get("state") == "done" for folder in folders)
 
     def _refusal(self, spec: graph.NodeSpec) -> str:
         """Why a process was refused, in its own words, and where its parameters are."""
@@ -132,7 +144,7 @@ class Up:
 
     def _down(self, states: dict[str, ProcessState]) -> list[str]:
         """What should be running and is not."""
-        may_end = {"learner"}
+        may_end = {"learner", "learner_back"}
         down = [n for n, s in states.items() if s.state != "running" and not (s.done and n in may_end)]
         down += [s.name for s in self.specs if s.lifecycle and self.monitor.lifecycle[s.node] != "active"]
         return down + (["gate"] if self.monitor.gate.state(time.monotonic()) == "silent" else [])
@@ -148,7 +160,7 @@ class Up:
             "kind": self.flags.kind,
             "robot": self.flags.robot,
             "task": self.flags.task,
-            "run": str(self.folder),
+            "run": str(self.runs.folder),
             "seconds": round(now_s - (self.up_s or now_s), 2),
             "ok": not down,
             "down": down,
@@ -157,8 +169,12 @@ class Up:
             "commands": monitor.commands(gate, sent) | driver.ages_ms(),
             "stops": {"count": gate.stops.total(), "causes": dict(gate.stops)},
             "holds": driver.holds(),
-            "learner": self._learner(),
+            "learner": figures(self.runs.folder),
+            **({"back": self._back(self.runs.back)} if self.runs.back else {}),
         }
+
+    def _back(self, back: graph.Back) -> dict[str, Any]:
+        return {"task": back.task, "run": str(back.folder), "learner": figures(back.folder)}
 
     def _node(self, spec: graph.NodeSpec, state: ProcessState, now_s: float) -> dict[str, Any]:
         found: dict[str, Any] = {"state": state.state, "pid": state.pid, "restarts": state.restarts}
@@ -176,7 +192,12 @@ class Up:
             found["last_line"] = self.supervisor.last_line(spec.name)
         return found
 
-    def _learner(self) -> dict[str, Any]:
-        status = read_status(self.folder / prepare.STATUS_FILE)
-        names = ("state", "env_steps", "episodes", "updates", "policy_version", "success_50", "utilisation")
-        return {name: status[name] for name in (*names, "calls") if name in status}
+
+def figures(folder: pathlib.Path) -> dict[str, Any]:
+    """How a run is doing, in few numbers; empty while its learner has not said anything."""
+    status = _status(folder)
+    return {name: status[name] for name in FIGURES if name in status}
+
+
+def _status(folder: pathlib.Path) -> dict[str, Any]:
+    return read_status(folder / prepare.STATUS_FILE)
