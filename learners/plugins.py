@@ -1,4 +1,4 @@
-"""What the layers above lend to this one, by name: encoders of pictures, wrappers of an env, learned rewards.
+"""What the layers above lend to this one, by name: encoders, wrappers of an env, rewards, readers of weights.
 
 `learners` imports nothing of `perception`. So `sandlot/__init__.py` says where each thing lives, and it is
 imported when somebody asks for it. A user's own package does the same:
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sandlot.learners.errors import ConfigError
 
-Kind = Literal["encoder", "env", "reward"]
+Kind = Literal["encoder", "env", "reward", "weights"]
 
 _places: dict[tuple[Kind, str], str] = {}
 

@@ -72,8 +72,9 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
     check_person(config)
     if config.init:
         existing_run(config.init)  # what cannot be used is refused before anything is written
-    if stored is None and config.vice and not pathlib.Path(config.vice).exists():
-        raise ConfigError(f"--vice '{config.vice}' does not exist; name a classifier's folder, or a run")
+    for name, path in (("vice", config.vice), ("agent.encoder-init", config.agent.encoder_init)):
+        if stored is None and path and not pathlib.Path(path).exists():
+            raise ConfigError(f"--{name} '{path}' does not exist; give the path of one")
     check_address(f"tcp://{config.host}:{config.port}", config.keys or None)
     if stored is None:
         _spec(config)

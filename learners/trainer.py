@@ -4,6 +4,7 @@ A `Trainer` reads no clock and opens no socket: the same steps in the same order
 for bit, whether or not it was stopped and resumed in between.
 """
 
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Iterable
@@ -57,7 +58,10 @@ class Trainer:
         """Starts anew, or from the newest intact checkpoint; fills the replay from the store."""
         cfg = config.agent
         self.folder, self.config, self.store, self.pinned_seq = folder, config, store, pinned_seq
-        self.state = agents.init(store.spec, cfg, config.seed)
+        saved = checkpoint.load_latest(folder / CHECKPOINTS)
+        # a checkpoint holds all weights: the file that the first ones came from may be gone
+        first = dataclasses.replace(cfg, encoder_init="") if saved else cfg
+        self.state = agents.init(store.spec, first, config.seed)
         self.capacity = rows_needed(config, pinned_seq)
         self.replay = Replay(
             store.spec, self.capacity, gamma=cfg.gamma, n=cfg.n_step, frame_stack=cfg.frame_stack
@@ -69,7 +73,6 @@ class Trainer:
         self.reward = learned_reward.make(folder, config, store.spec)
         self._rng = np.random.default_rng(config.seed)
         self._info: dict[str, jax.Array] = {}
-        saved = checkpoint.load_latest(folder / CHECKPOINTS)
         self._fill(store.read(0, pinned_seq))
         if pinned_seq:
             self.replay.pin()

@@ -62,6 +62,7 @@ class AgentConfig:
         retain: WSRL: keep sampling the offline data online (`demo_fraction` of each batch).
         encoder: what turns frames into features: "conv", "resnet10", or a plugin's name.
         encoder_settings: the encoder's own settings, as NAME=VALUE.
+        encoder_init: file of a trained encoder (`sandlot pretrain`) whose weights the agent's own start from.
         encoder_frozen: never train the encoders.
         latent: numbers per camera after the bottleneck.
         augment_px: frames are shifted at random by up to this many pixels; 0 leaves them as they are.
@@ -115,6 +116,7 @@ class AgentConfig:
     retain: bool = False
     encoder: str = "conv"
     encoder_settings: tuple[str, ...] = ()
+    encoder_init: str = ""
     encoder_frozen: bool = False
     latent: int = 50
     augment_px: int = 4

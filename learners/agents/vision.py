@@ -14,9 +14,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from sandlot.learners import plugins
 from sandlot.learners.agents import augment, networks, optim
 from sandlot.learners.agents.config import CLONES, AgentConfig
 from sandlot.learners.agents.types import Params, Transition, Vision
+from sandlot.learners.errors import ConfigError
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.sight import encoder_of
 
@@ -30,16 +32,27 @@ class Look(NamedTuple):
 
 
 def init(key: jax.Array, spec: EnvSpec, cfg: AgentConfig) -> Vision | None:
-    """Fresh encoders and the critics' bottleneck; None for a spec without cameras."""
+    """Fresh encoders, or those of a file, and the critics' bottleneck; None for a spec without cameras.
+
+    Raises:
+        ConfigError: a file is named although no frames are observed.
+        SandlotError: the file is none, or does not fit these encoders and cameras; says why.
+    """
     if not spec.images:
+        if cfg.encoder_init:
+            raise ConfigError(
+                f"--agent.encoder-init is {cfg.encoder_init}, but the agent observes no frames; name cameras "
+                "and leave --encoder out, or leave this out"
+            )
         return None
     encoder = encoder_of(cfg)
+    start = plugins.load("weights", "encoder")(cfg, encoder, spec.images) if cfg.encoder_init else {}
     key_neck, *keys = jax.random.split(key, 1 + len(spec.images))
     weights = {
         # a weakly typed array would be a strong one after the first update, which then compiles anew
         f"{networks.ENCODER}.{camera}.{name}": jnp.asarray(array, jnp.float32)
         for camera, k in zip(sorted(spec.images), keys, strict=True)
-        for name, array in encoder.init(k, spec.images[camera]).items()
+        for name, array in (start.get(camera) or encoder.init(k, spec.images[camera])).items()
     }
     neck = {} if cfg.algo in CLONES else init_neck(key_neck, spec, cfg)
     fresh = Vision(weights, neck, jax.tree.map(jnp.copy, neck), {}, {})

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,9 @@ class ResNet10:
     embeddings: int = 8
     frozen: bool = True
     weights: str = ""
+
+    free: ClassVar[tuple[str, ...]] = ("frozen", "weights")
+    """Settings that do not change what given weights mean."""
 
     def __post_init__(self) -> None:
         if self.filters < GROUPS or self.filters % GROUPS or self.embeddings < 1:

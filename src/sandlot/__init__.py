@@ -45,6 +45,7 @@ plugins.register("env", "person", "sandlot.robots.supervised:Supervised")
 plugins.register("env", "classifier", "sandlot.perception.reward_env:ClassifierEnv")
 plugins.register("env", "encoder", "sandlot.perception.feature_env:FeatureEnv")
 plugins.register("reward", "vice", "sandlot.perception.vice_reward:ViceReward")
+plugins.register("weights", "encoder", "sandlot.perception.encoders.start:start_weights")
 
 
 def load_policy(path: str) -> "Policy":
