@@ -90,7 +90,7 @@ def nodes(
     """
     specs = [driver(config), gate(config), *cameras(config)]
     if config.teleop in DEVICES:
-        specs.append(_node(config, "joy", "sandlot.robots.teleop.joy_node", device=config.teleop))
+        specs.append(joy(config, in_turn=bool(back or config.back_connect)))
     if config.record:
         specs.append(recorder(config, folder))
     if config.robot == "sim":
@@ -131,6 +131,18 @@ def gate(config: UpConfig) -> NodeSpec:
         require_estop=config.robot != "sim",
         operator_timeout_s=OPERATOR_TIMEOUT_S if config.teleop in DEVICES else 0.0,
     )
+
+
+def joy(config: UpConfig, *, in_turn: bool) -> NodeSpec:
+    """A person's hands; a scripted one knows the expert of one task."""
+    if config.teleop != "scripted":
+        return _node(config, "joy", "sandlot.robots.teleop.joy_node", device=config.teleop)
+    if in_turn:
+        raise ConfigError(
+            f"--teleop scripted knows one task, and '{config.task}' is practised in turn with its reverse: "
+            "add --no-in-turn, or choose another --teleop"
+        )
+    return _node(config, "joy", f"sandlot.robots.{config.kind}.person_node", task=config.task)
 
 
 def cameras(config: UpConfig) -> list[NodeSpec]:

@@ -13,9 +13,9 @@ from sandlot.learners.turns import TurnConfig
 
 Kind = Literal["arm"]
 Device = Literal["sim", "franka", "topics", "dynamixel"]
-Teleop = Literal["none", "keyboard", "gamepad", "spacemouse", "page"]
-DEVICES = ("keyboard", "gamepad", "spacemouse")
-"""Of these, those that a joy node reads."""
+Teleop = Literal["none", "keyboard", "gamepad", "spacemouse", "scripted", "page"]
+DEVICES = ("keyboard", "gamepad", "spacemouse", "scripted")
+"""Of these, those that somebody has to be heard through."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,8 @@ class UpConfig:
         connect: HOST:PORT of a learner on another machine; then only the actor is started here.
         keys: folder made by `sandlot keys`, for a learner on another machine.
         teleop: what a person takes over with; the gate then stops the robot when that device falls silent.
-            `page`: nobody takes over, and only `sandlot console` says how an episode ended.
+            `scripted`: a scripted person who knows the task's expert; `page`: nobody takes over, and only
+            `sandlot console` says how an episode ended.
         record: write every topic to a bag in the run folder.
         in_turn: where the task has a reverse (`arm_relocate`), practise both in turn, with no reset between;
             the run of the other one is called after this one, with `_back`.

@@ -98,10 +98,11 @@ class Intervention(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         """Executes the person's action, or this one while nobody drives."""
         self.listen()
         human = self.drives
-        obs, reward, terminated, truncated, info = self.env.step(self._take() if human else action)
+        action = self._take() if human else action
+        obs, reward, terminated, truncated, info = self.env.step(action)
         self.listen()  # what was pressed meanwhile is about this step
         pressed, self._events = self._events, set()
-        info = {**info, "source": Source.HUMAN} if human else info
+        info = {"action": action, **info, "source": Source.HUMAN} if human else info
         if pressed:
             self._hold()
         if "redo" in pressed:

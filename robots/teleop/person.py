@@ -34,11 +34,11 @@ class PersonConfig:
         seed: of hand and reaction time.
     """
 
-    tolerance: float = 0.5
-    patience_steps: int = 4
+    tolerance: float = 0.7
+    patience_steps: int = 8
     correction_steps: int = 4
     most_steps: int = 16
-    late: float = 0.6
+    late: float = 0.7
     hand_noise: float = 0.05
     seed: int = 0
 

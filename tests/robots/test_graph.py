@@ -121,6 +121,15 @@ def test_only_a_simulated_robot_is_armed_without_a_person_and_only_there_no_esto
 def test_who_teleoperates_is_watched_by_the_gate_and_may_take_over():
     assert spec_of("gate", teleop="gamepad").parameters["operator_timeout_s"] == 0.15
     assert "--teleop" in spec_of("actor", teleop="gamepad").arguments
+
+
+def test_a_scripted_person_is_a_device_that_knows_one_task():
+    spec = spec_of("joy", teleop="scripted", task="arm_insert")
+    assert (spec.module, spec.parameters) == ("sandlot.robots.arm.person_node", {"task": "arm_insert"})
+    assert spec_of("gate", teleop="scripted").parameters["operator_timeout_s"] == 0.15
+    assert asked(list(spec_of("actor", teleop="scripted").arguments[1:])).env.teleop == "joy"
+    with pytest.raises(ConfigError, match="practised in turn .* add --no-in-turn"):
+        graph.nodes(up(teleop="scripted", task="arm_relocate"), RUN, 5570, BACK)
     assert spec_of("gate").parameters["operator_timeout_s"] == 0.0
 
 
