@@ -101,7 +101,7 @@ def parse(cls: type[T], argv: Sequence[str], *, prog: str, default: T | None = N
 
 def spelled_out(argv: Sequence[str]) -> list[str]:
     """The words with `--teleop` alone, as it was once said, as `--teleop joy`."""
-    following = [*argv[1:], "--"]
+    following = [*argv[1:], "--"][: len(argv)]  # without any word nothing follows
     bare = [w == "--teleop" and f.startswith("--") for w, f in zip(argv, following, strict=True)]
     return [word for w, alone in zip(argv, bare, strict=True) for word in ([w, "joy"] if alone else [w])]
 
