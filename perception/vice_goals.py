@@ -45,8 +45,7 @@ def of_run(folder: pathlib.Path, config: TrainConfig, spec: EnvSpec) -> Images:
             f"--vice '{config.vice}' shows task '{layout.task}', not '{spec.task}'; name examples of this one"
         )
     made = _features(frames, config, spec) if config.env.encoder else _of_cameras(frames, config.vice, spec)
-    rows = np.unique(np.linspace(0, len(next(iter(made.values()))) - 1, MOST).astype(int))
-    made = {camera: np.ascontiguousarray(seen[rows]) for camera, seen in made.items()}
+    made = {camera: np.ascontiguousarray(spread(seen)) for camera, seen in made.items()}
     write_whole(kept, safetensors.numpy.save(made))
     return made
 
@@ -56,20 +55,24 @@ def examples(source: pathlib.Path) -> tuple[Layout, Images]:
     for folder in (source, source / DATA):
         if (folder / INDEX).is_file():
             data = FrameStore(folder).load("train")
-            rows = np.flatnonzero(data.labels == len(data.layout.classes) - 1)
+            rows = spread(np.flatnonzero(data.labels == len(data.layout.classes) - 1))
             layout, frames = data.layout, {camera: seen[rows] for camera, seen in data.frames.items()}
             break
     else:
         layout = layout_of(RunReader(source).spec, ("no", "yes"))
-        clips = list(run_clips(source, layout, RunLabels()))
-        empty = {camera: np.zeros((0, *shape), np.uint8) for camera, shape in layout.cameras.items()}
-        frames = {
-            camera: np.concatenate([none, *(clip.frames[camera][clip.labels == 1] for clip in clips)])
-            for camera, none in empty.items()
-        }
+        found = {camera: [np.zeros((0, *shape), np.uint8)] for camera, shape in layout.cameras.items()}
+        for clip in run_clips(source, layout, RunLabels()):
+            for camera, some in found.items():
+                some.append(clip.frames[camera][clip.labels == 1])
+        frames = {camera: np.concatenate(some) for camera, some in found.items()}
     if not len(next(iter(frames.values()))):
         raise ConfigError(f"--vice '{source}' shows no success; `sandlot classifier collect` collects some")
     return layout, frames
+
+
+def spread(of: np.ndarray) -> np.ndarray:
+    """All of an array, or `MOST` entries from its beginning to its end."""
+    return of if len(of) <= MOST else of[np.linspace(0, len(of) - 1, MOST).astype(int)]
 
 
 def shapes(spec: EnvSpec) -> dict[str, tuple[int, int, int]]:

@@ -19,6 +19,7 @@ import safetensors.numpy
 
 from sandlot.learners.errors import ConfigError, SpecError, StoreError
 from sandlot.learners.files import write_whole
+from sandlot.perception.classifier.disk_frames import DiskFrames, Piece, begins
 from sandlot.perception.classifier.model import Shape
 
 FORMAT = "sandlot-frames-1"
@@ -69,14 +70,14 @@ class FrameSet:
 
     Attributes:
         layout: what they show.
-        frames: of each camera, uint8 [N, H, W, C].
+        frames: of each camera, [N, H, W, C]; rows are read from the disk when they are asked for.
         labels: int64 [N].
         hard: bool [N].
         episodes: the episode of each, int64 [N].
     """
 
     layout: Layout
-    frames: dict[str, np.ndarray]
+    frames: dict[str, DiskFrames]
     labels: np.ndarray
     hard: np.ndarray
     episodes: np.ndarray
@@ -140,28 +141,26 @@ class FrameStore:
         return len(new), sum(record.count for _, record in new)
 
     def load(self, part: str) -> FrameSet:
-        """All frames of a part."""
-        found: list[dict[str, np.ndarray]] = []
+        """All frames of a part; the frames themselves stay on the disk."""
+        pieces: dict[str, list[Piece]] = {camera: [] for camera in self.layout.cameras}
+        found: dict[str, list[np.ndarray]] = {"label": [], "hard": [], "episode": []}
         first = 0  # number of the file's first episode
         for path in self._files():
             records = _head(path)
             counts = [record.count for record in records]
-            keep = np.repeat([record.part == part for record in records], counts)
-            if keep.any():
-                arrays = _read(path) | {"episode": np.repeat(np.arange(len(records)) + first, counts)}
-                found.append({name: array[keep] for name, array in arrays.items()})
+            rows = np.flatnonzero(np.repeat([record.part == part for record in records], counts))
+            if len(rows):
+                arrays = _numbers(path) | {"episode": np.repeat(np.arange(len(records)) + first, counts)}
+                for name, of_files in found.items():
+                    of_files.append(arrays[name][rows])
+                begin = begins(path)
+                for camera, of_camera in pieces.items():
+                    of_camera.append(Piece(path, begin[f"image.{camera}"], rows))
             first += len(records)
-        return self._joined(found)
-
-    def _joined(self, found: Sequence[dict[str, np.ndarray]]) -> FrameSet:
-        empty: dict[str, np.ndarray] = {
-            f"image.{c}": np.zeros((0, *s), np.uint8) for c, s in self.layout.cameras.items()
-        }
-        empty |= {"label": np.zeros(0, np.uint8), "hard": np.zeros(0, np.uint8), "episode": np.zeros(0, int)}
-        joined = {name: np.concatenate([a[name] for a in found] or [empty[name]]) for name in empty}
+        joined = {name: np.concatenate([np.zeros(0, int), *arrays]) for name, arrays in found.items()}
         return FrameSet(
             self.layout,
-            {c: joined[f"image.{c}"] for c in self.layout.cameras},
+            {camera: DiskFrames(shape, pieces[camera]) for camera, shape in self.layout.cameras.items()},
             joined["label"].astype(np.int64),
             joined["hard"].astype(bool),
             joined["episode"],
@@ -208,10 +207,11 @@ def _head(path: pathlib.Path) -> list[Record]:
         ) from error
 
 
-def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """All arrays of a file."""
+def _numbers(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """What a file says of its frames."""
     try:
-        return safetensors.numpy.load_file(path)
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in ("label", "hard")}
     except (safetensors.SafetensorError, OSError) as error:
         raise StoreError(
             f"'{path}' is damaged ({error}); restore it, or delete it and collect again"

@@ -256,7 +256,8 @@ def _check(parts: dict[str, FrameSet], least: int) -> None:
                     "needed; collect more episodes that show it"
                 )
     for camera, frames in parts["train"].frames.items():
-        dark = float((frames.max(axis=(1, 2, 3)) < Limits.dark).mean())
+        some = (frames[first : first + ANSWER_BATCH] for first in range(0, len(frames), ANSWER_BATCH))
+        dark = sum(int((x.max(axis=(1, 2, 3)) < Limits.dark).sum()) for x in some) / len(frames)
         if dark > MOST_DARK:
             raise ConfigError(
                 f"camera '{camera}' is black in {dark:.0%} of the training frames; see its lens, cable and "

@@ -6,7 +6,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from tests.perception.classifier.small import CAMERAS, fill, picture
+from tests.perception.classifier.small import CAMERAS, fill, picture, read
 from tests.perception.classifier.world import Lift
 
 from sandlot.learners.agents.config import AgentConfig
@@ -195,7 +195,7 @@ def test_examples_that_cannot_be_used_are_refused(tmp_path):
         vice_goals.of_run(tmp_path, config(goals(tmp_path / "data")), other)
     store = FrameStore(tmp_path / "none", Layout("arm_pick", CAMERAS))
     data = fill(tmp_path / "some").load("train")
-    store.add([Clip("e", data.frames, 0 * data.labels.astype(np.uint8), data.hard, "train")])
+    store.add([Clip("e", read(data), 0 * data.labels.astype(np.uint8), data.hard, "train")])
     with pytest.raises(ConfigError, match="shows no success; `sandlot"):
         vice_goals.of_run(tmp_path, config(tmp_path / "none"), spec)
     with pytest.raises(StoreError):

@@ -1,7 +1,10 @@
 """The data set: no episode on both sides, nothing twice, and clear words for what does not fit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.perception.classifier.small import CAMERAS, fill, picture
@@ -32,7 +35,7 @@ def test_every_frame_keeps_its_label_and_episode(tmp_path):
     store = fill(tmp_path, episodes=9)
     fill(tmp_path, episodes=9, seed=1)
     data = store.load("train")
-    bright = data.frames["side"][:, :4].mean(axis=(1, 2, 3)) > 0.5 * 255
+    bright = data.frames["side"][:][:, :4].mean(axis=(1, 2, 3)) > 0.5 * 255
     np.testing.assert_array_equal(bright, data.labels == 1)
     assert all(count == 20 for count in np.unique(data.episodes, return_counts=True)[1])
 
@@ -95,3 +98,50 @@ def test_a_writer_that_died_leaves_nothing_behind_that_counts(tmp_path):
     store = fill(tmp_path, episodes=4)
     (tmp_path / ".00001-abc.safetensors.77").write_bytes(b"half")
     assert len(store.records()) == 4
+
+
+def test_rows_come_from_the_disk_as_from_an_array(tmp_path):
+    store = fill(tmp_path, episodes=9, frames=7)
+    fill(tmp_path, episodes=9, frames=7, seed=1)
+    files = sorted(tmp_path.glob("*.safetensors"))
+    arrays = [safetensors.numpy.load_file(path)["image.side"] for path in files]
+    records = [record for record in store.records() for _ in range(record.count)]
+    whole = np.concatenate(arrays)[[record.part == "train" for record in records]]
+    frames = store.load("train").frames["side"]
+    assert frames.shape == whole.shape and len(frames) == len(whole) > 60
+    np.testing.assert_array_equal(frames[:], whole)
+    np.testing.assert_array_equal(frames[-2], whole[-2])
+    np.testing.assert_array_equal(frames[3:60:7], whole[3:60:7])
+    rows = np.array([[60, 0], [5, 5]])
+    np.testing.assert_array_equal(frames[rows], whole[rows])
+    with pytest.raises(IndexError):
+        frames[len(whole)]
+
+
+def test_a_file_that_goes_away_while_it_is_read_is_named(tmp_path):
+    frames = fill(tmp_path, episodes=4).load("train").frames["side"]
+    (file,) = tmp_path.glob("*.safetensors")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 4])
+    with pytest.raises(StoreError, match=f"'{file}' became shorter"):
+        frames[:]
+    file.unlink()
+    with pytest.raises(StoreError, match=f"'{file}' cannot be read"):
+        frames[0]
+
+
+def test_a_set_is_opened_without_its_frames(tmp_path):
+    """What is held for a frame of 48 kB is some tens of bytes."""
+    cameras = {"side": (128, 128, 3)}
+    store = FrameStore(tmp_path, Layout("arm_pick", cameras))
+    for k in range(4):
+        frames = np.full((50, 128, 128, 3), k, np.uint8)
+        store.add([Clip(f"e{k}", {"side": frames}, np.zeros(50, np.uint8), np.zeros(50, bool), "train")])
+    tracemalloc.start()
+    data = store.load("train")
+    _, most = tracemalloc.get_traced_memory()
+    batch = data.frames["side"][np.arange(0, 200, 25)]
+    _, reading = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(data) == 200 and batch[:, 0, 0, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert most < 1e6 and reading < 2e6  # all of them take 9.8 MB

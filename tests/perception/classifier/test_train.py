@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.perception.classifier.small import CAMERAS, fill, make
+from tests.perception.classifier.small import CAMERAS, fill, make, read
 
 from sandlot.learners.errors import ConfigError, SpecError
 from sandlot.perception.classifier import Classifier, report
@@ -50,7 +50,7 @@ def test_the_actors_numpy_says_what_jax_says(learned, tmp_path):
     store, classifier, _ = learned
     classifier.save(tmp_path / "c.safetensors")
     loaded, data = Classifier.load(tmp_path / "c.safetensors"), store.load("test")
-    np.testing.assert_allclose(loaded.logits(data.frames), answers(classifier, data), rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(loaded.logits(read(data)), answers(classifier, data), rtol=2e-4, atol=2e-4)
 
 
 def test_conv_learns_too_and_its_file_acts_without_jax(tmp_path):
@@ -66,9 +66,7 @@ def test_conv_learns_too_and_its_file_acts_without_jax(tmp_path):
     classifier = train(store, config)
     assert classifier.spec.figures["stages"][0]["recall"] >= 0.95
     test = store.load("test")
-    np.testing.assert_allclose(
-        classifier.logits(test.frames), answers(classifier, test), rtol=1e-2, atol=1e-2
-    )
+    np.testing.assert_allclose(classifier.logits(read(test)), answers(classifier, test), rtol=1e-2, atol=1e-2)
 
 
 def test_learning_on_starts_from_the_file(learned):
@@ -105,7 +103,7 @@ def test_an_empty_class_and_too_few_examples_are_refused(tmp_path):
     empty = FrameStore(tmp_path / "none", Layout("arm_pick", CAMERAS))
     data = store.load("train")
     for k in range(9):
-        empty.add([Clip(f"e{k}", data.frames, 0 * data.labels, data.hard)])
+        empty.add([Clip(f"e{k}", read(data), 0 * data.labels, data.hard)])
     with pytest.raises(ConfigError, match="class 'yes' has 0 frames in the train episodes"):
         train(empty, QUICK)
 
@@ -113,7 +111,7 @@ def test_an_empty_class_and_too_few_examples_are_refused(tmp_path):
 def test_black_frames_are_refused(tmp_path):
     store, data = FrameStore(tmp_path, Layout("arm_pick", CAMERAS)), fill(tmp_path / "good").load("train")
     for k in range(9):
-        dark = {"wrist": data.frames["wrist"], "side": 0 * data.frames["side"]}
+        dark = read(data) | {"side": 0 * data.frames["side"][:]}
         store.add([Clip(f"e{k}", dark, data.labels, data.hard)])
     with pytest.raises(ConfigError, match="camera 'side' is black in 100% of the training frames"):
         train(store, QUICK)
