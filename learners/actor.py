@@ -135,7 +135,7 @@ class Actor:
             self.now.recorder.cut()
         else:
             trial = self._play(obs)
-        if len(self.practices) > 1:
+        if len(self.practices) > 1 and not self.stop.is_set():
             self.turn = self.turn.next(trial, self.turns)
             log.info("event=turn ended=%s %s", trial.name, self.turn)
 

@@ -43,6 +43,7 @@ class StepNote(NamedTuple):
     wall_s: float
     action: np.ndarray
     policy_action: np.ndarray
+    task: str = ""
 
 
 class ResetNote(NamedTuple):
@@ -87,6 +88,15 @@ class RealTime(Protocol):
 
     def note(self, note: StepNote) -> None:
         """A step was recorded."""
+        ...
+
+
+@runtime_checkable
+class Heard(Protocol):
+    """A robot that tells others what a reward classifier says."""
+
+    def tell_p_success(self, task: str, p_success: float) -> None:
+        """The classifier's probability that the task is done, by the newest frames."""
         ...
 
 

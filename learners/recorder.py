@@ -188,6 +188,7 @@ class EpisodeRecorder:
             wall_s=decision.wall_s,
             action=decision.action,
             policy_action=wanted,
+            task=self._spec.task,
         )
 
     def _break(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from sandlot.learners import envs
 from sandlot.learners.errors import ConfigError, NotReadyError, SandlotError
-from sandlot.learners.real_time import real_time
+from sandlot.learners.real_time import Heard, real_time
 from sandlot.perception.classifier.panel import Opinion, Panel
 from sandlot.perception.classifier.queue import FOLDER, Keeper
 from sandlot.perception.classifier.watch import Fault, Limits
@@ -125,6 +125,8 @@ class ClassifierEnv(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         """The panel's opinion; a fault is heard when it begins."""
         opinion, before = self.panel.look(obs["images"], obs["state"]), self._fault
         self._fault = fault = opinion.fault
+        if fault is None and isinstance(self._robot, Heard):
+            self._robot.tell_p_success(self._spec.task, float(opinion.reached[-1]))
         if fault is not None and (before is None or before.sight != fault.sight):
             what = "sight" if fault.sight else "classifier"
             log.error("event=reward_fault kind=%s step=%d reason=%r", what, self._steps, fault.text)

@@ -2,7 +2,8 @@
 
 The stamp of the message is the stamp of the step's action. The sources of an observation are named by how
 much older their stamps are than that, `age_ns.TOPIC`; those of the observation after it by
-`next_age_ns.TOPIC` (missing when the step was aborted). Whole ns of up to 100 days are exact in a float64.
+`next_age_ns.TOPIC` (missing when the step was aborted). `task.NAME`, which is 1, names what was practised.
+Whole ns of up to 100 days are exact in a float64.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ _NUMBERS = (
     "wall_s",
 )
 
+TASK = "task."
+
 
 class View(NamedTuple):
     """What an observation was made of.
@@ -41,6 +44,7 @@ class View(NamedTuple):
 def to_numbers(note: StepNote, stamp_ns: int, obs: View, following: View | None) -> dict[str, float]:
     """A step as named numbers, in order."""
     numbers = {name: float(getattr(note, name)) for name in _NUMBERS}
+    numbers |= {f"{TASK}{note.task}": 1.0} if note.task else {}
     numbers |= _indexed("action", note.action) | _indexed("policy_action", note.policy_action)
     for prefix, view in (("", obs), ("next_", following)):
         if view is not None:
@@ -64,6 +68,7 @@ def from_numbers(numbers: Mapping[str, float], stamp_ns: int) -> tuple[StepNote,
         wall_s=numbers["wall_s"],
         action=np.array(_gathered(numbers, "action"), np.float32),
         policy_action=np.array(_gathered(numbers, "policy_action"), np.float32),
+        task=next((name.removeprefix(TASK) for name in numbers if name.startswith(TASK)), ""),
     )
     following = _view(numbers, stamp_ns, "next_")
     return note, _view(numbers, stamp_ns, ""), following if following.stamps_ns else None

@@ -47,6 +47,10 @@ STEP = Topic("actor/step", "sensor_msgs/msg/JointState", "event")
 """Every step an actor took, as named numbers: which observation, which action, what came of it."""
 
 
+P_SUCCESS = Topic("actor/p_success", "sensor_msgs/msg/JointState", "sensor", 10.0)
+"""name [task], position [probability]: a reward classifier's word on the newest frames."""
+
+
 def by_name(topics: Iterable[Topic]) -> dict[str, Topic]:
     """Topics by their name."""
     return {topic.name: topic for topic in topics}

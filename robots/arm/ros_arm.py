@@ -175,6 +175,10 @@ class RosArm:
             numbers = step_message.to_numbers(note, self._stamp_ns, obs, following)
             self.link.tell_step(numbers, self._stamp_ns)
 
+    def tell_p_success(self, task: str, p_success: float) -> None:
+        """Publishes a reward classifier's word on `actor/p_success`."""
+        self.link.tell_p_success(task, p_success)
+
     def intent(self, now_s: float) -> "Intent":
         """What the person wants now, when made with `teleop`."""
         return self.link.intent(now_s)

@@ -25,7 +25,7 @@ from sandlot.robots.gate_messages import GateReport, read_state  # noqa: E402
 from sandlot.robots.observer import Observer  # noqa: E402
 from sandlot.robots.stamps import StampClock, read_clocks  # noqa: E402
 from sandlot.robots.teleop.mapping import Intent, Operator  # noqa: E402
-from sandlot.robots.topics import GATE_STATE, JOY, STEP, Topic  # noqa: E402
+from sandlot.robots.topics import GATE_STATE, JOY, P_SUCCESS, STEP, Topic  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class ArmLink:
             rclpy.try_shutdown()
             raise
         self._node = rclpy.create_node(NODE)
-        out = (*topics.ACTION, STEP, *(topics.place(o) for o in objects))
+        out = (*topics.ACTION, STEP, P_SUCCESS, *(topics.place(o) for o in objects))
         self._out = {t.name: ros_node.publisher(self._node, t) for t in out}
         for topic in observed:
             ros_node.subscription(self._node, topic, self._taker(topic.name))
@@ -119,9 +119,11 @@ class ArmLink:
 
     def tell_step(self, numbers: Mapping[str, float], stamp_ns: int) -> None:
         """Publishes a step for whoever records."""
-        out = self._out[STEP.name]
-        header = ros_messages.header(stamp_ns)
-        out.publish(out.msg_type(header=header, name=list(numbers), position=list(numbers.values())))
+        self._tell(STEP, numbers, stamp_ns)
+
+    def tell_p_success(self, task: str, p_success: float) -> None:
+        """Publishes a classifier's word for whoever watches or records."""
+        self._tell(P_SUCCESS, {task: p_success}, time.time_ns())
 
     def intent(self, now_s: float) -> Intent:
         """What the person wants now."""
@@ -153,6 +155,11 @@ class ArmLink:
             self._observer.offer(topic, message, stamp_ns, stamp_s, clocks.steady_s, content=said)
 
         return take
+
+    def _tell(self, topic: Topic, numbers: Mapping[str, float], stamp_ns: int) -> None:
+        """Publishes named numbers."""
+        out, header = self._out[topic.name], ros_messages.header(stamp_ns)
+        out.publish(out.msg_type(header=header, name=list(numbers), position=list(numbers.values())))
 
     def _on_gate(self, message: Any) -> None:
         try:

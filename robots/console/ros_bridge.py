@@ -26,7 +26,7 @@ from std_srvs.srv import Trigger  # isort: skip
 from sandlot.robots import ros_node, ros_qos
 from sandlot.robots.ros_latest import Latest
 from sandlot.robots.teleop.mapping import Button
-from sandlot.robots.topics import ESTOP, JOY
+from sandlot.robots.topics import ESTOP, JOY, P_SUCCESS
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ ANSWER_S, ACKED_S, TAKEN_S = 1.0, 1.0, 0.2
 HEARD_S = 0.3
 """What is heard of the gate this long after a press was said after it."""
 
+OLD_S = 3.0
+"""A classifier's word is shown for so long."""
 AGAIN = "somebody pressed stop meanwhile"
 
 
@@ -51,7 +53,7 @@ class Bridge:
         self.node = rclpy.create_node("console", namespace=self.namespace, start_parameter_services=False)
         self._calls = {what: self.node.create_client(Trigger, f"gate/{what}") for what in ("stop", "arm")}
         self._joy_out, self._joy_in = ros_node.publisher(self.node, JOY), Latest(self.node, JOY)
-        self._joy = ros_qos.message_class(JOY)
+        self._joy, self._p_success = ros_qos.message_class(JOY), Latest(self.node, P_SUCCESS)
         self._attentive = False  # whether anybody looks
         self.monitor.attend(False)
         self._estop: Any = None
@@ -164,16 +166,25 @@ class Bridge:
                 state = "gone" if name in self._seen else "not up"
             said = self.monitor.diagnostics.get(f"{self.namespace}/{name}")
             text = self.monitor.gate.cause if name == "gate" else said.text if said else ""
+            text = self._chance() if name == "actor" else text
             rows.append({"name": name, "state": state, "says": text if name in here else ""})
         return rows
+
+    def _chance(self) -> str:
+        """What the actor's reward classifier said last, "" when that is old."""
+        message = self._p_success.get()
+        if message is None or _age_s(message) > OLD_S:
+            return ""
+        return ", ".join(
+            f"{task}: p(success) {p:.2f}" for task, p in zip(message.name, message.position, strict=False)
+        )
 
     def _others(self) -> tuple[Any, float]:
         """The newest message of another device, None when it is the page's own; and how old it is, s."""
         message = self._joy_in.get()
         if message is None or message.header.frame_id == Press.FRAME:
             return None, 0.0
-        stamp = message.header.stamp
-        return message, time.time() - stamp.sec - 1e-9 * stamp.nanosec
+        return message, _age_s(message)
 
     def _release(self, stops: int) -> None:
         """Says False on the e-stop topic and leaves it: the page is no e-stop for anybody to rely on.
@@ -215,6 +226,12 @@ class Bridge:
                 elif message["what"] in {"arm", "press"}:
                     pool.submit(self.pipe.answer, message, getattr(self, message["what"]))
             os._exit(0)
+
+
+def _age_s(message: Any) -> float:
+    """How old a stamped message is, by the wall clock."""
+    stamp = message.header.stamp
+    return float(time.time() - stamp.sec - 1e-9 * stamp.nanosec)
 
 
 def main(pipe: Pipe, argv: list[str]) -> int:

@@ -61,7 +61,8 @@ class BagSteps:
 
     Attributes:
         bag: what was recorded.
-        task: what was practised; by default what the bag says, and so for `cameras` and `namespace`.
+        task: what was practised; by default what the bag says, and so for `cameras` and `namespace`. Of tasks
+            in turn, the one whose steps are wanted.
         cameras: those that were observed.
         namespace: of the robot's topics.
         missing: what could not be made, after `episodes` ran through.
@@ -91,6 +92,8 @@ class BagSteps:
     def _batches(self) -> Iterator[tuple[Stream, np.ndarray, np.ndarray]]:
         replay = None
         for note, obs, following, stamp in self._notes():
+            if note.task not in ("", self.task):
+                continue  # another task's, practised in turn with this one
             if replay is None or note.step <= replay.step:  # a new life of the actor counts from 0
                 if replay:
                     yield replay.end()

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from sandlot.robots.arm import topics as arm
 from sandlot.robots.recording.bag_metadata import Recorded
-from sandlot.robots.topics import DIAGNOSTICS, ESTOP, GATE_STATE, JOY, STEP, Topic
+from sandlot.robots.topics import DIAGNOSTICS, ESTOP, GATE_STATE, JOY, P_SUCCESS, STEP, Topic
 
 
 def arm_topics(objects: Sequence[str], cameras: Sequence[str]) -> list[Topic]:
     """Everything that moves between actor, gate and driver of an arm, and what people do."""
     placed = [arm.place(name) for name in objects]
-    shared = [JOY, GATE_STATE, STEP, ESTOP, DIAGNOSTICS]
+    shared = [JOY, GATE_STATE, STEP, P_SUCCESS, ESTOP, DIAGNOSTICS]
     return [*arm.observed(objects, cameras), *arm.ACTION, *arm.COMMAND, *placed, *shared]
 
 

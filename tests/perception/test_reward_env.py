@@ -24,7 +24,7 @@ class Robot:
     """Moves by itself; counts how often it was told to hold."""
 
     def __init__(self):
-        self.paused = 0
+        self.paused, self.told = 0, []
 
     def pause(self):
         self.paused += 1
@@ -34,6 +34,9 @@ class Robot:
 
     def note(self, note):
         pass
+
+    def tell_p_success(self, task, p_success):
+        self.told.append((task, p_success))
 
 
 @pytest.fixture
@@ -119,6 +122,8 @@ def test_a_robot_that_moves_by_itself_is_told_to_hold_and_has_no_truth(path):
     assert steps[-1][3]["success"]
     assert steps[-1][3]["true_success"] is None
     assert robot.paused == 1
+    told = [(envs.env_spec(env).task, s[3]["p_success"]) for s in steps]
+    assert robot.told[1:] == told and robot.told[0][1] < 0.5 < robot.told[-1][1]  # the first at the reset
 
 
 BROKEN = {

@@ -33,6 +33,7 @@ NOTES = st.builds(
     wall_s=st.floats(0, 2e9),
     action=ACTION,
     policy_action=ACTION,
+    task=st.sampled_from(["", "arm_relocate_back"]),
 )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
@@ -21,6 +22,8 @@ from sandlot.learners.prepare import STATUS_FILE  # noqa: E402
 from sandlot.learners.progress import read_status  # noqa: E402
 from sandlot.learners.store_read import RunReader  # noqa: E402
 from sandlot.learners.turns import Trial, Turn, TurnConfig, judged  # noqa: E402
+from sandlot.robots.recording.episodes import read_episodes  # noqa: E402
+from sandlot.robots.recording.source import Asked, open_folder  # noqa: E402
 
 pytestmark = real_time
 
@@ -66,9 +69,9 @@ def test_the_tasks_word_hands_the_cube_over_and_back_and_nothing_is_reset(tmp_pa
 
 def test_one_command_starts_both_learners_and_one_actor_plays_both(ros_domain, tmp_path):  # noqa: F811
     folder, back = tmp_path / "run", tmp_path / "run_back"
-    flags = ["--task", "arm_relocate", "--tries", "1", "--for", "14", "--json", "--run", str(folder)]
+    flags = ["--task", "arm_relocate", "--tries", "1", "--for", "20", "--record", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "sandlot", "up", "arm", *flags],
+        [sys.executable, "-m", "sandlot", "up", "arm", *flags, "--run", str(folder)],
         env=ros_domain, capture_output=True, text=True, timeout=280.0, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -78,7 +81,13 @@ def test_one_command_starts_both_learners_and_one_actor_plays_both(ros_domain, t
     turns = re.findall(r"event=turn ended=(\w+) next=(\d)", (folder / "logs" / "actor.log").read_text())
     assert ("FAILURE", "1") in turns  # a policy that knows nothing
     for run, task in ((folder, "arm_relocate"), (back, "arm_relocate_back")):
-        reader = RunReader(run)
-        practised = [e for e in reader.episodes() if e.stream.actor == "actor-0"]
-        assert reader.spec.task == task and sum(e.steps for e in practised) > 0
         assert 0.3 < read_status(run / STATUS_FILE)["utilisation"] <= 1.0
+        assert RunReader(run).spec.task == task
+        lived = [e.steps["action"] for e in read_episodes(RunReader(run)) if e.stream.actor == "actor-0"]
+        (bag,) = (folder / "bags").iterdir()
+        recorded = [
+            e.steps["action"] for e in open_folder(bag, Asked(task=task)).read()
+        ]  # of this task alone
+        assert 0 < sum(map(len, recorded)) <= sum(map(len, lived))
+        most = min(len(lived[0]), len(recorded[0]))
+        assert most > 3 and np.array_equal(lived[0][:most], recorded[0][:most])
