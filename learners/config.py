@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 import pathlib
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ import yaml
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
 from sandlot.learners.errors import ConfigError
+from sandlot.learners.files import write_whole
 
 Preset = Literal["task", "rlpd", "serl", "sac", "bc", "wsrl", "hg_dagger"]
 
@@ -194,12 +194,7 @@ def save_config(path: pathlib.Path, config: TrainConfig) -> None:
     text = yaml.safe_dump(msgspec.to_builtins(config), sort_keys=False)
     if path.is_file() and path.read_text() == text:
         return
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_whole(path, text.encode())
 
 
 def load_config(path: pathlib.Path) -> TrainConfig:

@@ -18,6 +18,7 @@ import safetensors
 import safetensors.numpy
 
 from sandlot.learners.errors import ConfigError, SpecError, StoreError, WeightsError
+from sandlot.learners.files import write_whole
 from sandlot.learners.grip import Grips, grips
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.sight import Sight, VisionArch, arch_of, inputs, mlp, mlp_shapes, under
@@ -226,19 +227,7 @@ class Policy:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the policy file; a reader sees the old file or the whole new one, never a part."""
-        path = pathlib.Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with beside.open("wb") as file:
-                file.write(self.to_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise StoreError(
-                f"policy file '{path}' cannot be written: {error}; free the disk or name another"
-            ) from error
+        write_whole(pathlib.Path(path), self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], spec: EnvSpec | None = None) -> Self:

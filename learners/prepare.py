@@ -17,7 +17,7 @@ from sandlot.learners.config import (
     save_config,
 )
 from sandlot.learners.demos import DemosConfig, record_demos, save_demos
-from sandlot.learners.errors import ConfigError
+from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.store import RunStore
 from sandlot.learners.store_file import lock_folder
@@ -86,6 +86,8 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
         (folder / LOGS).mkdir(parents=True, exist_ok=True)
         os.close(lock_folder(folder, "run folder"))  # somebody's run: refused before anything is changed
         save_config(folder / CONFIG_FILE, kept)
+    except StoreError:
+        raise
     except OSError as error:
         raise ConfigError(
             f"run folder '{folder}' cannot be written: {error.strerror}; choose another --run"

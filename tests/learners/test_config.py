@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import math
 
 import pytest
@@ -14,7 +15,7 @@ from sandlot.learners.config import (
     run_folder,
     save_config,
 )
-from sandlot.learners.errors import ConfigError
+from sandlot.learners.errors import ConfigError, StoreError
 
 
 @pytest.mark.parametrize(
@@ -122,3 +123,17 @@ def test_a_config_from_a_few_values_has_them_all(tmp_path):
     save_config(tmp_path / "c.yaml", from_dict({"task": "t", "agent": {"utd": 4}}, where="here"))
     text = (tmp_path / "c.yaml").read_text()
     assert "checkpoint_s: 20.0" in text and "gamma: 0.99" in text and "randomize: false" in text
+
+
+def test_a_config_that_cannot_be_written_leaves_the_old_one_and_says_why(tmp_path, monkeypatch):
+    path = tmp_path / "c.yaml"
+    save_config(path, TrainConfig(task="t"))
+    before = path.read_bytes()
+
+    def full(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StoreError, match=r"c\.yaml' cannot be written: .*No space left"):
+        save_config(path, TrainConfig(task="t", steps=7))
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
