@@ -10,7 +10,18 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-SUBJECTS = ("learner", "pixels", "transport", "sim", "replay", "actor", "resume", "cameras", "console")
+SUBJECTS = (
+    "learner",
+    "pixels",
+    "rewards",
+    "transport",
+    "sim",
+    "replay",
+    "actor",
+    "resume",
+    "cameras",
+    "console",
+)
 OUTPUT = pathlib.Path(__file__).with_name("latest.json")
 
 
