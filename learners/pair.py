@@ -9,6 +9,7 @@ from sandlot.learners.command_lines import run_flag
 from sandlot.learners.config import TrainConfig, run_folder
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.prepare import prepare, stored_config
+from sandlot.learners.store_read import RunReader
 
 BACK = "_back"
 """What the second run is called after the first one's name."""
@@ -28,6 +29,10 @@ def with_partner(config: TrainConfig, stored: TrainConfig | None) -> tuple[Train
     env = envs.make(config.task, **config.env.kwargs())
     try:
         reverse = envs.reverse(env)
+        if reverse:  # what its run cannot use is refused before that of the first one is made
+            envs.make_reverse(env, config.back_classifier, config.env.encoder)
+            if config.back_demos_file and stored is None:
+                RunReader(config.back_demos_file)
     finally:
         env.close()
     if reverse and config.actors > 1:

@@ -16,6 +16,7 @@ import yaml
 
 from sandlot.learners.command_lines import env_argv, run_flag
 from sandlot.learners.errors import ConfigError
+from sandlot.learners.transport.address import check_address
 from sandlot.perception.cameras import registry
 from sandlot.robots.graph_config import DEVICES, Kind, UpConfig
 
@@ -188,11 +189,16 @@ def actor(config: UpConfig, folder: pathlib.Path, address: str, back_address: st
 
 
 def check_parameters(config: UpConfig) -> None:
-    """Refuses a parameter file that cannot be read, or that ROS would silently ignore a part of."""
+    """Refuses what a process would refuse once it runs: files, cameras in them, addresses.
+
+    Of a parameter file that is also what ROS would silently ignore.
+    """
     for file in (config.device_file, *config.params_files):
         _check_file(file, parameter_nodes(config.kind))
     if config.camera_file:
         registry.pick_all(config.camera_file, config.camera)
+    for address in filter(None, (config.connect, config.back_connect)):
+        check_address(f"tcp://{address}", config.keys or None)
 
 
 def _check_file(file: pathlib.Path, known: tuple[str, ...]) -> None:

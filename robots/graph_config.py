@@ -90,6 +90,8 @@ class UpConfig:
         for name in ("image_px", "classifier", "back_classifier"):
             if getattr(self, name) and not self.camera:
                 raise ConfigError(f"--{_flag(name)} is about cameras; name those to use, e.g. --camera wrist")
+        if self.autoreset and not self.learner:
+            raise ConfigError("--autoreset is for trials of a learner; leave it out with --no-learner")
         self._check_turns()
         self.env.kwargs()  # refuses what no env takes
 

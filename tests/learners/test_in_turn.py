@@ -12,7 +12,7 @@ from sandlot.learners import envs
 from sandlot.learners.actor import Actor
 from sandlot.learners.actor_config import ActorConfig
 from sandlot.learners.config import load_config
-from sandlot.learners.errors import ConfigError
+from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.ledger import Use
 from sandlot.learners.pair import back_run, with_partner
 from sandlot.learners.policy import Policy, PolicyArch
@@ -96,16 +96,20 @@ def test_a_task_without_a_reverse_is_refused_by_name():
 
 
 def test_the_second_run_is_made_beside_the_first_and_found_again(tmp_path):
-    config = tiny(task=TASK, run=str(tmp_path / "shuttle"), steps=7, back_classifier="b", init="")
+    config = tiny(task=TASK, run=str(tmp_path / "shuttle"), steps=7, init="")
+    with pytest.raises(StoreError, match="classifier file 'b' does not exist"):
+        with_partner(dataclasses.replace(config, back_classifier="b"), None)
+    with pytest.raises(StoreError, match="'d' holds no run"):
+        with_partner(dataclasses.replace(config, back_demos_file="d"), None)
     config, reverse = with_partner(config, None)
     assert reverse == BACK and config.partner == f"{tmp_path}/shuttle_back"
     folder, config = prepare(config, None)
-    back = back_run(folder, dataclasses.replace(config, back_classifier=""), reverse)
+    back = back_run(folder, config, reverse)
     assert back.folder == tmp_path / "shuttle_back" and back.config.task == BACK
     assert back.config.partner == config.run and back.config.steps == 7
     stored = load_config(folder / "config.yaml")
     assert with_partner(stored, stored)[1] == BACK
-    again = back_run(folder, dataclasses.replace(config, back_classifier=""), reverse)
+    again = back_run(folder, config, reverse)
     assert again.folder == back.folder
 
 

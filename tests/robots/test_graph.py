@@ -12,7 +12,7 @@ import yaml
 
 from sandlot.commands.actor import asked
 from sandlot.learners.config import load_config
-from sandlot.learners.errors import ConfigError
+from sandlot.learners.errors import ConfigError, SandlotError, StoreError
 from sandlot.learners.prepare import CONFIG_FILE
 from sandlot.robots import graph, graph_run, supervise
 from sandlot.robots.graph_arguments import arguments, from_texts
@@ -78,6 +78,7 @@ def test_what_the_actor_sees_and_by_whose_word_reaches_it():
         ({"classifier": "a.st"}, "--classifier is about cameras"),
         ({"image_px": 5, "camera": ("side",)}, "--image-px is 5: it must lie in"),
         ({"tries": 0}, "--tries is 0"),
+        ({"autoreset": True, "learner": False}, "--autoreset is for trials of a learner"),
         ({"back_connect": "h:2"}, "name the first one with --connect"),
         ({"back_demos_file": "d", "learner": False}, "--back-demos-file is for two tasks"),
         ({"back_demos_file": "d", "in_turn": False}, "--back-demos-file is for two tasks"),
@@ -101,6 +102,21 @@ def test_a_graph_opens_both_runs_and_goes_on_with_what_they_were_begun_with(tmp_
         graph_run.open_runs(up(**given, camera=("side",)))
     with pytest.raises(ConfigError, match="--in-turn is 'False'; run"):
         graph_run.open_runs(up(**given, in_turn=False))
+
+
+def test_an_address_that_cannot_be_is_refused_before_anything_runs():
+    graph.check_parameters(up(connect="127.0.0.1:5567"))
+    with pytest.raises(ConfigError, match="'tcp://h' is not of the form"):
+        graph.check_parameters(up(connect="127.0.0.1:5567", back_connect="h"))
+
+
+def test_what_the_reverse_task_cannot_use_is_refused_before_a_run_is_made(tmp_path):
+    given = {"task": "arm_relocate", "run": str(tmp_path / "lab"), "robot": "franka"}
+    with pytest.raises(StoreError, match="'nope' holds no run"):
+        graph_run.open_runs(up(**given, back_demos_file="nope"))
+    with pytest.raises(SandlotError, match="classifier file 'nope' does not exist"):
+        graph_run.open_runs(up(**given, camera=("side",), image_px=16, back_classifier="nope"))
+    assert not (tmp_path / "lab").exists()
 
 
 def test_a_task_without_a_reverse_is_practised_alone(tmp_path):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import logging
+import math
 import os
 import pathlib
 import threading
@@ -51,6 +52,11 @@ class UpFlags(UpConfig):
 
     for_s: Annotated[float, tyro.conf.arg(name="for")] = 0.0
     json: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.for_s < math.inf:
+            raise ConfigError(f"--for is {self.for_s:g} s; use seconds, or 0 to run until Ctrl-C")
 
 
 def main(argv: list[str]) -> int:
