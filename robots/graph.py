@@ -91,7 +91,7 @@ def nodes(
     """
     specs = [driver(config), gate(config), *cameras(config)]
     if config.teleop in DEVICES:
-        specs.append(joy(config, in_turn=bool(back or config.back_connect)))
+        specs.append(joy(config))
     if config.record:
         specs.append(recorder(config, folder))
     if config.robot == "sim":
@@ -134,16 +134,11 @@ def gate(config: UpConfig) -> NodeSpec:
     )
 
 
-def joy(config: UpConfig, *, in_turn: bool) -> NodeSpec:
-    """A person's hands; a scripted one knows the expert of one task."""
-    if config.teleop != "scripted":
-        return _node(config, "joy", "sandlot.robots.teleop.joy_node", device=config.teleop)
-    if in_turn:
-        raise ConfigError(
-            f"--teleop scripted knows one task, and '{config.task}' is practised in turn with its reverse: "
-            "add --no-in-turn, or choose another --teleop"
-        )
-    return _node(config, "joy", f"sandlot.robots.{config.kind}.person_node", task=config.task)
+def joy(config: UpConfig) -> NodeSpec:
+    """A person's hands; a scripted one knows the task's expert."""
+    if config.teleop == "scripted":
+        return _node(config, "joy", f"sandlot.robots.{config.kind}.person_node", task=config.task)
+    return _node(config, "joy", "sandlot.robots.teleop.joy_node", device=config.teleop)
 
 
 def cameras(config: UpConfig) -> list[NodeSpec]:

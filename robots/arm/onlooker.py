@@ -24,7 +24,7 @@ SILENT_S = 1.0
 
 
 class Onlooker:
-    """Watches one task's steps, and drives while its person corrects.
+    """Watches the steps of a task, and of its reverse where both are practised in turn; drives to correct.
 
     Args:
         task: what is practised; its expert is what the person knows.
@@ -32,8 +32,9 @@ class Onlooker:
     """
 
     def __init__(self, task: ArmTask, cfg: PersonConfig) -> None:
+        self._tasks = {t.name: t for t in (task, *([task.reversed()] if task.reverse else []))}
         self._task, self._person = task, ScriptedPerson(cfg, task.max_steps)
-        self._episode, self._stepped_s = -1, -np.inf
+        self._episode, self._stepped_s = ("", -1), -np.inf
         self._command: Command | None = None
         self._known: dict[str, Pose] = {}
         self._expected: np.ndarray | None = None  # what the expert would have done in the step under way
@@ -50,9 +51,9 @@ class Onlooker:
             now_s: steady clock.
         """
         self._stepped_s = now_s
-        if note.episode != self._episode:
+        if (note.task, note.episode) != self._episode:
             self._begin()
-            self._episode = note.episode
+            self._episode, self._task = (note.task, note.episode), self._tasks.get(note.task, self._task)
         # a step that was under way when they took over, or let go, is not looked at
         if self._expected is not None and (note.source is Source.HUMAN) == self._person.drives:
             self._person.saw(note.policy_action, self._expected)

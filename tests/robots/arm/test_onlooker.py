@@ -12,8 +12,8 @@ from sandlot.learners.schema import Flag, Source
 from sandlot.robots.arm import readings, ros_messages, topics
 from sandlot.robots.arm.device import ArmState
 from sandlot.robots.arm.onlooker import SILENT_S, Onlooker
-from sandlot.robots.arm.spec import DOWN, Pose
-from sandlot.robots.arm.tasks import ArmReach
+from sandlot.robots.arm.spec import DOWN, Command, Pose
+from sandlot.robots.arm.tasks import ArmReach, ArmRelocate, ArmRelocateBack
 from sandlot.robots.step_message import View
 from sandlot.robots.teleop.mapping import Button
 from sandlot.robots.teleop.person import PersonConfig
@@ -104,6 +104,23 @@ def test_their_hands_are_off_when_nobody_practises():
     assert not it.hands().down
     it.now_s -= SILENT_S
     assert not it.hands().down  # for good, not for as long as it was silent
+
+
+def test_who_knows_a_task_knows_its_reverse():
+    """The arm far above a cube on the table: there it is, and here it is not yet."""
+    onlooker, drove = Onlooker(ArmRelocate(), CFG), {}
+    cube = readings.pose_numbers(Pose(np.array([0.5, -0.1, 0.02]), DOWN))
+    command = (*readings.pose_numbers(Pose(TOOL, DOWN)), 1.0)
+    for task in (ArmRelocate(), ArmRelocateBack()):
+        expert = task.expert(
+            readings.reading(values(), Command(Pose(TOOL, DOWN), True), {"cube": readings.pose_of(cube)})
+        )
+        for k in range(6):
+            note = StepNote(0, k, Flag(0), 0.0, Source.POLICY, 0, 0, 0, 0.0, -expert, -expert, task.name)
+            onlooker.stepped(note, View({}, {"command": command, "object.cube": cube}), values(), 0.1 * k)
+        drove[task.name] = np.array(onlooker.hands(values(), 0.5).axes)
+        assert drove[task.name] == pytest.approx(expert, abs=1e-6)
+    assert abs(drove["arm_relocate"] - drove["arm_relocate_back"]).max() > 0.01
 
 
 def test_they_do_not_drive_what_they_cannot_see():
