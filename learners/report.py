@@ -192,7 +192,7 @@ def _film(folder: pathlib.Path, task: str) -> str:
     return (
         f'<div class="row film"><img src="{moving}" alt="the final policy" width="{film.GIF_WIDTH_PX}">'
         f'<div class="strip">{strip}</div></div>'
-        f'<p class="faint">Left: {len(shot.episodes)} episodes with seeds from 0 on, in real time. '
+        f'<p class="faint">Left: {len(shot.episodes)} episodes in simulation, seeds from 0 on, in real time. '
         "Right: one of them from start to end.</p>"
     )
 

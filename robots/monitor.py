@@ -98,7 +98,12 @@ def counts(values: Mapping[str, str]) -> Counter[str]:
 
 
 def commands(gate: GateLog, sent: int) -> dict[str, Any]:
-    """How many commands an actor sent, and what became of them at the gate."""
+    """What became of the commands of an actor at the gate.
+
+    Args:
+        gate: what it said.
+        sent: how many were heard on their topic; the gate may have heard more, before we listened.
+    """
     totals = gate.totals()
     rejected = {
         name.removeprefix("rejected_"): n for name, n in totals.items() if name.startswith("rejected_") and n
@@ -106,9 +111,10 @@ def commands(gate: GateLog, sent: int) -> dict[str, Any]:
     ages = {
         name: float(text) for name, text in gate.values.items() if name.endswith("_ms") and _is_number(text)
     }
+    accepted = totals.get("accepted", 0) + totals.get("clamped", 0)
     return {
-        "sent": sent,
-        "accepted": totals.get("accepted", 0) + totals.get("clamped", 0),
+        "sent": max(sent, accepted + sum(rejected.values())),
+        "accepted": accepted,
         "clamped": totals.get("clamped", 0),
         "rejected": rejected,
         **ages,

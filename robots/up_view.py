@@ -43,10 +43,22 @@ def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
         "nodes": [f"{name} {_word(node)}" for name, node in summary["nodes"].items()],
         "commands_sent": commands["sent"],
         "commands_accepted": commands["accepted"],
-        "rejected": [f"{why} {n}" for why, n in commands["rejected"].items()],
-        "stops": [f"{cause} {n}" for cause, n in stops["causes"].items()],
+        "rejected": [f"{why} {n}" for why, n in commands["rejected"].items()] or ["none"],
+        "stops": [f"{cause} {n}" for cause, n in stops["causes"].items()] or ["none"],
         **{f"learner_{name}": value for name, value in summary["learner"].items()},
-        **{f"back_{name}": value for name, value in summary.get("back", {}).get("learner", {}).items()},
+        **_back(summary),
+    }
+
+
+def _back(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of the reverse task, where there is one."""
+    if "back" not in summary:
+        return {}
+    back = summary["back"]
+    return {
+        "back_task": back["task"],
+        "back_run": back["run"],
+        **{f"back_{name}": value for name, value in back["learner"].items()},
     }
 
 
@@ -92,9 +104,8 @@ def _gate(summary: Mapping[str, Any]) -> RenderableType:
 
 def _practice(summary: Mapping[str, Any]) -> list[Text]:
     """One line for each run that is learned."""
-    runs = [(summary["task"], summary["learner"])]
-    runs += [(summary["back"]["task"], summary["back"]["learner"])] if "back" in summary else []
-    return [_learner(task, figures) for task, figures in runs if figures]
+    runs = [summary, *([summary["back"]] if "back" in summary else [])]
+    return [_learner(run["task"], run["learner"]) for run in runs if run["learner"]]
 
 
 def _learner(task: str, figures: Mapping[str, Any]) -> Text:
@@ -102,9 +113,9 @@ def _learner(task: str, figures: Mapping[str, Any]) -> Text:
     success, used = figures.get("success_50"), figures.get("utilisation")
     return Text.assemble(
         (f"{task} ", LABEL), str(figures.get("state", "")),
-        f" · {figures.get('env_steps', 0):,} steps, {figures.get('episodes', 0):,} trials",
-        f" · {100 * success:.0f} % success" if success is not None else "",
-        f" · practising {100 * used:.0f} % of the time" if used is not None else "",
+        f"   steps {figures.get('env_steps', 0):,}   trials {figures.get('episodes', 0):,}",
+        f"   success {100 * success:.0f} %" if success is not None else "",
+        f"   practising {100 * used:.0f} %" if used is not None else "",
     )  # fmt: skip
 
 

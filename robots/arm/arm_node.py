@@ -245,7 +245,9 @@ class ArmDriverNode(LifecycleNode):
         if self._cameras is not None:
             values |= {"frames": self._cameras.published, "late_frames": self._cameras.late}
         self._ticks = 0
-        self._tell(WARN if driver.locked else OK, f"{driver.mode.value}: {driver.cause}", values)
+        self._tell(
+            WARN if driver.locked else OK, ": ".join(filter(None, (driver.mode.value, driver.cause))), values
+        )
 
     def _tell(self, level: bytes, text: str, values: dict[str, object]) -> None:
         name = self.get_fully_qualified_name()

@@ -54,6 +54,7 @@ def test_counters_survive_a_gate_that_was_started_again():
     assert gate.totals() == {"accepted": 43, "clamped": 3, "rejected_stale": 1}
     told = monitor.commands(gate, sent=47)
     assert told == {"sent": 47, "accepted": 46, "clamped": 3, "rejected": {"stale": 1}}
+    assert monitor.commands(gate, sent=40)["sent"] == 47  # the gate heard some before we listened
 
 
 def test_a_gate_that_was_heard_long_ago_is_silent():
@@ -89,6 +90,17 @@ def test_people_see_what_is_not_up_why_the_robot_stopped_and_how_to_go_on():
     for words in ("not up: actor", "stopped 1 x: operator lost", "sandlot gate arm --robot arm", "3 of 4"):
         assert words in shown
     assert up_view.flat(summary)["stops"] == ["operator lost 1"]
+
+
+def test_people_see_both_of_two_tasks_in_turn():
+    figures = {"state": "learning", "env_steps": 1200, "episodes": 30, "utilisation": 0.91}
+    back = {"task": "there_back", "run": "runs/x_back", "learner": figures | {"success_50": 0.5}}
+    lines = [str(line) for line in up_view._practice({"task": "there", "learner": figures, "back": back})]
+    assert lines == [
+        "there learning   steps 1,200   trials 30   practising 91 %",
+        "there_back learning   steps 1,200   trials 30   success 50 %   practising 91 %",
+    ]
+    assert up_view._back({"back": back})["back_env_steps"] == 1200 and up_view._back({}) == {}
 
 
 @pytest.fixture
