@@ -69,6 +69,11 @@ class Onlooker:
         }
         self._expected = None if values is None else self._expert(values, self._command)
 
+    def commanded(self, command: Command) -> None:
+        """The driver obeys a new command: hands that only knew the one before it would overshoot."""
+        if self._command is not None:
+            self._command = command
+
     def hands(self, values: Mapping[str, Any] | None, now_s: float) -> Hands:
         """What their hands do now; nothing where nobody practises, or they cannot see."""
         if now_s - self._stepped_s > SILENT_S:

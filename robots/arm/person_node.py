@@ -24,6 +24,7 @@ from sandlot.robots.arm import readings, ros_messages, topics
 from sandlot.robots.arm.onlooker import Onlooker
 from sandlot.robots.arm.readings import Freshness
 from sandlot.robots.arm.ros_envs import UNTRACKED
+from sandlot.robots.arm.spec import MAX_WIDTH_M, Command
 from sandlot.robots.arm.tasks import TASKS
 from sandlot.robots.errors import SensorError
 from sandlot.robots.stamps import StampClock, read_clocks
@@ -66,6 +67,9 @@ class PersonNode(Node):
         for topic in topics.observed(tracked, ()):
             ros_node.subscription(self, topic, self._taker(topic))
         ros_node.subscription(self, STEP, self._on_step)
+        self._gripper_open = False
+        ros_node.subscription(self, topics.COMMAND_GRIPPER, self._on_gripper)
+        ros_node.subscription(self, topics.COMMAND_POSE, self._on_command)
         self._out = ros_node.publisher(self, JOY)
         self._message = ros_qos.message_class(JOY)
         ros_node.timer(self, 1.0 / JOY.hz, self._on_timer)
@@ -88,6 +92,12 @@ class PersonNode(Node):
         note, _, after = step_message.from_numbers(numbers, ros_messages.stamp_ns(message))
         now_s = time.monotonic()
         self._onlooker.stepped(note, after, self._values(now_s), now_s)
+
+    def _on_gripper(self, message: Any) -> None:
+        self._gripper_open = ros_messages.gripper_from(message) > MAX_WIDTH_M / 2
+
+    def _on_command(self, message: Any) -> None:
+        self._onlooker.commanded(Command(ros_messages.pose_from(message), self._gripper_open))
 
     def _on_timer(self) -> None:
         now_s = time.monotonic()

@@ -81,6 +81,15 @@ def test_they_take_over_and_drive_to_the_target_and_let_go():
     assert not it.hands().down
 
 
+def test_hands_go_on_from_the_newest_command():
+    it = Beside()
+    it.onlooker.commanded(Command(Pose(TARGET, DOWN), False))  # before any step: of no episode of theirs
+    it.until_driven()
+    assert it.hands().axes[0] == pytest.approx(1.0)  # 10 cm to go, 5 cm a step
+    it.onlooker.commanded(Command(Pose(TOOL + (0.08, 0.0, 0.0), DOWN), False))
+    assert it.hands().axes[0] == pytest.approx(0.4)  # 2 cm
+
+
 @pytest.mark.parametrize(
     "what",
     [
