@@ -112,6 +112,7 @@ def _features(frames: Images, config: TrainConfig, spec: EnvSpec) -> Images:
             f"--encoder '{config.env.encoder}' has a scene, which needs the robot's state; --vice knows "
             "frames alone: train one without --scene"
         )
+    frames = {camera: seen for camera, seen in frames.items() if camera in encoder.shapes}
     encoder.check_cameras({camera: seen.shape[1:] for camera, seen in frames.items()})
     if shapes(spec) != {camera: (1, 1, encoder.size(camera)) for camera in frames}:
         raise SpecError(f"--encoder '{config.env.encoder}' is not the one this run's data was seen with")

@@ -15,7 +15,6 @@ from sandlot.learners.config import TrainConfig
 from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.schema import EnvSpec
 from sandlot.perception import vice, vice_goals
-from sandlot.perception.classifier.network import Images
 from sandlot.perception.vice import ViceConfig
 
 
@@ -64,7 +63,7 @@ class ViceReward:
         self._state, loss = vice.update(self._state, key, positives, negatives, config=self.config)
         self._told = {"reward_loss": loss, "skipped": 1 - (self._state.adam.steps - before)}
 
-    def _seen(self, batch: Transition) -> Images:
+    def _seen(self, batch: Transition) -> dict[str, Any]:
         """What each step led to: [U, B, H, W, C] of each camera; of a stack its newest frame."""
         if self._places:
             state = batch.next_obs["state"]
@@ -98,7 +97,7 @@ class ViceReward:
 
 def settings(given: tuple[str, ...]) -> ViceConfig:
     """The config that `--vice-settings NAME=VALUE` says; raises ConfigError for what there is not."""
-    known = {field.name: type(field.default) for field in dataclasses.fields(ViceConfig)}
+    known: dict[str, Any] = {field.name: type(field.default) for field in dataclasses.fields(ViceConfig)}
     found: dict[str, Any] = {}
     for text in given:
         name, _, value = text.partition("=")
