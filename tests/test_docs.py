@@ -31,6 +31,7 @@ from sandlot.robots.recording import errors as recording_errors
 from sandlot.robots.recording.recorder import RecorderConfig
 from sandlot.robots.teleop import layouts
 from sandlot.robots.teleop.mapping import Button
+from sandlot.robots.teleop.person import PersonConfig
 from sandlot.sim import arm_device
 from sandlot.sim.randomization import Randomization
 
@@ -150,6 +151,7 @@ PARAMETERS = [
     ("arm.md", ("arm.ros_device_topics", "Config")),
     ("arm.md", dynamixel_config.Config),
     ("teleop.md", ("teleop.joy_node", "JoyParams")),
+    ("people.md", PersonConfig),
     ("data.md", RecorderConfig),
 ]
 
