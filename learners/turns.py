@@ -118,5 +118,6 @@ def judged(success: bool, stuck: bool) -> Trial:
 
 
 def done_before(info: Mapping[str, Any]) -> bool:
-    """Whether a trial begins in success: as the task says, or a classifier at its first sight, by `info`."""
-    return bool(info.get("success", False)) or float(info.get("p_success", 0.0)) >= SURE
+    """Whether a trial begins with nothing to do: by the task, or by a classifier at its first sight."""
+    said = bool(info.get("success", False) or info.get("nothing_to_do", False))
+    return said or float(info.get("p_success", 0.0)) >= SURE

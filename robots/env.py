@@ -91,7 +91,8 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         resets = self._set_up(self.task.scene(self.np_random), asked)
         self._before = self._reading = self.robot.observe()
         called = {"called": 1.0} if asked.get("call") and self.real_time is None else {}  # and came at once
-        return self._obs(), {**self._judged(), "resets": resets, **called}
+        idle = self.task.nothing_to_do(self._reading)
+        return self._obs(), {**self._judged(), "nothing_to_do": idle, "resets": resets, **called}
 
     def _set_up(self, scene: Scene, asked: dict[str, Any]) -> list[ResetNote]:
         """Brings things to where a trial begins; returns what reset controllers did."""

@@ -91,6 +91,10 @@ class Task(Protocol[Reading_contra, Scene_co]):
         """
         ...
 
+    def nothing_to_do(self, reading: Reading_contra) -> bool:
+        """Whether a trial that began here would teach nothing: what it shall bring about is there."""
+        ...
+
     def state_entries(self) -> tuple[Entry, ...]:
         """The named entries of `observe`, in order."""
         ...

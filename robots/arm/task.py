@@ -69,6 +69,10 @@ class ArmTask(abc.ABC):
         """Whether something has to be put right before this trial or the next can go on."""
         return False
 
+    def nothing_to_do(self, reading: ArmReading) -> bool:
+        """Whether a trial that began here would teach nothing."""
+        return self.success(reading)
+
     @abc.abstractmethod
     def expert(self, reading: ArmReading) -> np.ndarray:
         """A scripted action, float32 [A] in [-1, 1]."""

@@ -96,6 +96,10 @@ class ArmRelocate(ArmTask):
         """The other direction."""
         return (ArmRelocateBack if self.reverse == ArmRelocateBack.name else ArmRelocate)(self._privileged)
 
+    def nothing_to_do(self, reading: ArmReading) -> bool:
+        """The cube rests where it shall be; that only the hand has to leave it is no carrying."""
+        return self.place(reading) is self.goal
+
     def stuck(self, reading: ArmReading, before: ArmReading) -> bool:
         """The cube lies in no bin and is not held; not while it falls or is pushed, unless off the table."""
         nowhere = all(self.place(r) in (Place.OUTSIDE, Place.LOST) for r in (reading, before))

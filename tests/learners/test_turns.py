@@ -87,4 +87,5 @@ def test_a_config_that_makes_no_sense_is_refused_by_name():
 
 def test_a_trial_that_begins_in_success_is_seen_by_the_task_or_by_a_classifier():
     assert done_before({"success": True}) and done_before({"success": False, "p_success": 0.97})
+    assert done_before({"success": False, "nothing_to_do": True})
     assert not done_before({}) and not done_before({"success": False, "p_success": 0.6})

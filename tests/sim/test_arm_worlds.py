@@ -194,6 +194,10 @@ def test_where_the_cube_is(cube_m, place):
     moved = dataclasses.replace(reading, objects={"cube": Pose(np.array(cube_m), np.eye(3))})
     assert task.place(moved) is place
     assert task.stuck(moved, moved) is (place in (Place.OUTSIDE, Place.LOST))
+    assert (task.nothing_to_do(moved), task.reversed().nothing_to_do(moved)) == (
+        place is Place.B,
+        place is Place.A,
+    )
 
 
 @pytest.mark.parametrize(

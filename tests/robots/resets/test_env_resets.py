@@ -105,6 +105,9 @@ class There:
     def success(self, reading):
         return abs(reading - self.goal) < 0.6
 
+    def nothing_to_do(self, reading):
+        return abs(reading - self.goal) < 1.6
+
     def stuck(self, reading, before):
         return reading < 0 and before < 0
 
@@ -128,7 +131,9 @@ def test_two_envs_round_one_robot_take_turns_where_it_stands():
     go(env, 1.0, 3)
     obs, info = back.reset(options={"continue": True})
     assert obs["state"] == 3.0 and env.robot.said == ["reset", "settle"] and not info["success"]
-    assert go(back, -1.0, 3)[2] is True and back.reset(options={"continue": True})[1]["success"] is True
+    assert not info["nothing_to_do"] and go(back, -1.0, 2)[4]["success"] is False
+    assert back.reset(options={"continue": True})[1]["nothing_to_do"] is True  # and yet no success
+    assert go(back, -1.0)[2] is True and back.reset(options={"continue": True})[1]["success"] is True
     assert [go(back, -1.0)[4]["stuck"] for _ in range(2)] == [False, True]
     assert back.reset(options={"continue": True})[1]["stuck"] is True  # nothing came before
     env.reset()
