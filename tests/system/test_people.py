@@ -9,6 +9,7 @@ import time
 import pytest
 from bench.ros_arm_rig import RosArmRig
 from tests.learners.corrected import TASK
+from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 from tests.stalls import real_time
 
 from sandlot.learners import envs
@@ -79,3 +80,25 @@ def test_a_scripted_person_brings_a_real_time_arm_to_its_target(tmp_path):
     assert not human[0] and steps["flags"][-1] & Flag.SUCCESS
     assert abs(steps["action"][human]).max() > 0.2  # the expert's hand
     assert not steps["action"][~human].any() and not steps["policy_action"].any()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "line"),
+    [
+        ("task:=nowhere", "person's task='nowhere' does not exist; there are: arm_reach"),
+        ("late:=2.0", "person's late=2.0 must lie in [0, 1]"),
+        ("patience:=3", "unknown parameter 'patience'; did you mean 'patience_steps'?"),
+    ],
+)
+def test_a_person_who_cannot_be_is_refused_with_one_line(ros_domain, parameter, line):  # noqa: F811
+    pytest.importorskip("rclpy")
+    words = ["sandlot.robots.arm.person_node", "--ros-args", "-r", "__ns:=/arm", "-p", parameter]
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        env=ros_domain,
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert done.returncode == 2 and line in done.stderr and len(done.stderr.splitlines()) == 1
