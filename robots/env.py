@@ -11,7 +11,7 @@ from sandlot.learners.errors import NotReadyError, SandlotError
 from sandlot.learners.real_time import RealTime, ResetNote
 from sandlot.learners.schema import EnvSpec
 from sandlot.robots.errors import ResetFailedError, RobotStoppedError
-from sandlot.robots.protocol import Robot, Stoppable, Task
+from sandlot.robots.protocol import Placing, Robot, Stoppable, Task
 from sandlot.robots.resets.plan import restore
 
 Obs = dict[str, Any]
@@ -99,9 +99,10 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         standing, notes = self._standing, list[ResetNote]()
         as_is = bool(asked.get("continue") or asked.get("scripted"))
         try:
-            if standing.call and self.real_time is not None:
+            called = bool(standing.call)
+            if called and self.real_time is not None:
                 self._await_person()
-            if as_is and standing.placed and not standing.call:
+            if as_is and standing.placed and not (called and self._places()):
                 self.robot.settle()
                 if asked.get("scripted"):
                     moves = self.real_time is not None
@@ -114,6 +115,10 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
             raise
         standing.placed, standing.call = True, ""
         return notes
+
+    def _places(self) -> bool:
+        """Whether things are put right by the simulator's hand when a person was called."""
+        return self.real_time is None or (isinstance(self.robot, Placing) and self.robot.places())
 
     def _await_person(self) -> None:
         """Raises, with the reason of the call, until a person has armed the robot."""

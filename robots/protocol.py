@@ -65,6 +65,15 @@ class Stoppable(Protocol):
         ...
 
 
+@runtime_checkable
+class Placing(Protocol):
+    """A robot that moves by itself in a world that may put things where they belong: a simulated device."""
+
+    def places(self) -> bool:
+        """Whether a `reset` puts every object where the scene wants it."""
+        ...
+
+
 class Task(Protocol[Reading_contra, Scene_co]):
     """What is observed, what counts as success, how a trial is reset; the same class on every robot."""
 

@@ -119,6 +119,10 @@ class RosArm:
         self._until_ready(READY_S)
         self._rebase(scene.gripper_open)
 
+    def places(self) -> bool:
+        """Whether a simulated device puts every tracked object where it is wanted."""
+        return all(map(self.link.can_place, self._tracked))
+
     def settle(self) -> None:
         """Waits for gate and sources and takes the arm as it is: held, observed, its command where it is."""
         new = self._link is None

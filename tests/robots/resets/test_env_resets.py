@@ -77,6 +77,17 @@ class Hardware(Carriage):
         self.armed = False
 
 
+class OnTopics(Hardware):
+    """A simulated device behind a gate: it puts things where they belong, once it is armed."""
+
+    def reset(self, scene, rng):
+        self.settle()
+        Carriage.reset(self, scene, rng)
+
+    def places(self):
+        return True
+
+
 class There:
     """Bring the carriage to 10; the reverse task brings it to 0."""
 
@@ -198,6 +209,22 @@ def test_a_robot_is_stopped_waits_for_a_person_and_goes_on_when_armed(clock):
     env.robot.blocked, env.robot.armed = False, True
     obs, info = env.reset(options={"scripted": True})
     assert abs(obs["state"][0]) <= 0.5 and [n.controller for n in info["resets"]] == ["drive"]
+
+
+def test_a_simulated_device_behind_a_gate_puts_things_right_when_a_person_has_armed_it(clock):
+    env = RobotEnv(OnTopics(), There())
+    env.reset()
+    go(env, 1.0, 4)
+    env.robot.blocked = True
+    with pytest.raises(ResetFailedError):
+        env.reset(options={"scripted": True})
+    with pytest.raises(RobotStoppedError):
+        env.reset(options={"scripted": True})
+    env.robot.armed = True
+    _, info = env.reset(options={"scripted": True})  # still blocked: only a hand can have moved it
+    assert env.robot.said[-1] == "reset" and env.robot.at == 0.0 and info["resets"] == []
+    env.reset(options={"continue": True})
+    assert env.robot.said[-1] == "settle"
 
 
 def test_a_call_without_a_failed_controller_stops_the_robot_once():
