@@ -93,15 +93,20 @@ def _new(config: UpConfig) -> TrainConfig:
     """What a new run learns by: the task's preset."""
     suits = preset([config.task, *(("--cameras", *config.camera) if config.camera else ())])
     file = config.camera_file if config.robot == "sim" else ""
-    asked = {"cameras": config.camera, "camera_file": file, "classifier": config.classifier}
-    asked |= {"image_px": config.image_px} if config.image_px else {}
+    env = dataclasses.replace(
+        suits.env,
+        cameras=config.camera,
+        camera_file=file,
+        image_px=config.image_px,
+        classifier=config.classifier,
+    )
     demos = 0 if config.demos_file or config.robot != "sim" else suits.demos
     return dataclasses.replace(
         suits,
         run=config.run_name,
         seed=config.seed,
         pace="realtime",
-        env=dataclasses.replace(suits.env, **asked),
+        env=env,
         demos=demos,
         demos_file=config.demos_file,
         in_turn=config.in_turn,
