@@ -41,6 +41,8 @@ class ViceConfig:
         most: rewards lie in [-most, most].
         batch: frames of success in one gradient step, and as many of the policy's.
         every: calls of the agent's update to one gradient step.
+        ends: whether a trial that ended with success is over for the agent too; else examples alone count,
+            and whoever ends trials only decides where the next one begins.
     """
 
     encoder: str = "conv"
@@ -53,6 +55,7 @@ class ViceConfig:
     most: float = 3.0
     batch: int = 64
     every: int = 1
+    ends: bool = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.smooth < 0.5 or self.most <= 0.0 or self.lr <= 0.0:

@@ -48,6 +48,8 @@ class ViceReward:
         )
         figures = {"reward_mean": paid[:, own:].mean(), "reward_best": paid.max()}
         told, self._told = self._told, self._told | {"skipped": jnp.zeros((), jnp.int32)}
+        if not self.config.ends:
+            batch = batch._replace(discount=np.where(batch.reward > 0, np.float32(1), batch.discount))
         return batch._replace(reward=paid), told | figures
 
     def _learn(self, practice: dict[str, np.ndarray], updates: int) -> None:

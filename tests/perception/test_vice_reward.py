@@ -214,6 +214,18 @@ def test_what_a_learned_reward_cannot_work_with_is_refused():
     assert settings(("smooth=0.2", "batch=8")).batch == 8
 
 
+def test_an_end_by_success_may_be_ignored(tmp_path):
+    data, ends = goals(tmp_path / "data"), {}
+    flat = np.zeros((1, 4), np.float32)
+    seen = {"state": np.zeros((1, 4, 1)), "images": {c: np.zeros((1, 4, 8, 8, 3), np.uint8) for c in CAMERAS}}
+    reward, discount = np.float32([[1, 0, 0, 0]]), np.float32([[0, 0, 1, 1]])  # done, given up, goes on twice
+    batch = Transition(seen, flat[..., None], reward, discount, seen, flat)
+    for how in ("true", "false"):
+        made = ViceReward(tmp_path, config(data, vice_settings=(*HOW, f"ends={how}")), Blind().env_spec)
+        ends[how] = made.update(batch, 0, 1)[0].discount.tolist()
+    assert ends == {"true": [[0, 0, 1, 1]], "false": [[1, 0, 1, 1]]}
+
+
 def test_features_of_a_frozen_encoder_serve_as_frames(tmp_path):
     head = {"head.w": 4 * np.eye(2, dtype=np.float32), "head.b": np.full(2, -2, np.float32)}
     encoder = TrainedEncoder(name="halves", settings={}, shapes=CAMERAS, weights=dict.fromkeys(CAMERAS, head))
