@@ -114,7 +114,12 @@ def test_weights_that_are_too_old_hold_the_robot_and_cost_no_allowance(actor):
 
 @pytest.mark.parametrize(
     ("flags", "pace"),
-    [("", "learner"), ("--robot ros", "realtime"), ("--robot ros --pace free", "free"), ("--pace free", "free")],
+    [
+        ("", "learner"),
+        ("--robot ros", "realtime"),
+        ("--robot ros --pace free", "free"),
+        ("--pace free", "free"),
+    ],
 )
 def test_a_robot_is_not_paced_by_the_learner_unless_asked_to(flags, pace):
     config = asked(["arm_pick", "--seed", "3", *flags.split()])

@@ -266,7 +266,7 @@ def test_no_clock_jump_makes_an_action_stale_or_lets_an_old_one_pass(tmp_path):
 
 
 def armed(rig):
-    """Whether the gate is, or answers that it is again: a busy machine may have kept the tool's pose from it."""
+    """Whether the gate is, or is again: a busy machine may have kept the tool's pose from it."""
     return rig.report.mode is not Mode.STOPPED or rig.call("arm")[0]
 
 
