@@ -1,7 +1,5 @@
 """Bringing the arm to where a trial starts, one ordinary action at a time. Pure: keeps no memory."""
 
-import math
-
 import numpy as np
 
 from sandlot.robots import rotation
@@ -17,8 +15,9 @@ LOW_M = 0.01
 def homeward(reading: ArmReading, scene: ArmScene, limits: ArmLimits) -> np.ndarray | None:
     """The next action, float32 [6 or 7], or None when the arm is there and at rest.
 
-    First the gripper opens (or closes) where it is, then the tool rises to the start's height without
-    turning, then it goes there: nothing is dragged along or hit from the side, no peg jams in its hole.
+    First the gripper opens (or closes) where it is, then the tool rises to the start's height as it is
+    turned, not as it was told to turn, then it goes there: nothing is dragged along or hit from the side, and
+    no peg is clamped in its hole by a command that wants to turn it there.
     Where a joint's limit keeps the tool below its command, it rises no further: on the way it comes free.
     """
     grip = (1.0 if scene.gripper_open else -1.0,) if limits.gripper else ()
@@ -33,11 +32,7 @@ def homeward(reading: ArmReading, scene: ArmScene, limits: ArmLimits) -> np.ndar
     if np.linalg.norm(offset) < WITHIN_M and away_rad < WITHIN_RAD:
         return None if np.linalg.norm(reading.velocity_mps) < REST_MPS else stay
     rising = reading.command.pose.position_m[2] < target.position_m[2] - LOW_M
-    if (
-        offset[2] > LOW_M
-        and rising
-        and max(math.hypot(offset[0], offset[1]) - WITHIN_M, away_rad - WITHIN_RAD) > 0
-    ):
-        above, as_now = np.array([*tool.position_m[:2], target.position_m[2]]), reading.command.pose.rotation
-        return experts.towards(reading, limits, above, as_now, *grip)
+    if offset[2] > LOW_M and rising:
+        above = np.array([*tool.position_m[:2], target.position_m[2]])
+        return experts.towards(reading, limits, above, tool.rotation, *grip)
     return experts.towards(reading, limits, target.position_m, target.rotation, *grip)

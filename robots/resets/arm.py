@@ -124,12 +124,14 @@ class PutBack(ArmController):
         within_m: nearer than this to where it belongs is there.
         above_m: how much above the object's centre it is grasped.
         carry_m: height of the tool on the way.
+        beyond_m: how far outside the workspace its centre may lie: from the border the fingers still hold it.
     """
 
     thing: str = "cube"
     within_m: float = 0.03
     above_m: float = 0.008
     carry_m: float = 0.10
+    beyond_m: float = 0.015
 
     name = "put_back"
     first = "opening"
@@ -141,10 +143,10 @@ class PutBack(ArmController):
         return self._away_m(reading, scene) > self.within_m
 
     def problem(self, reading: ArmReading, scene: ArmScene) -> str:
-        """Whether the object lies out of reach."""
+        """Whether the object lies out of reach; what is in the hand does not."""
         at = reading.objects[self.thing].position_m
-        low, high = np.array(self.limits.low_m), np.array(self.limits.high_m)
-        if np.isfinite(at).all() and np.all(at[:2] > low[:2]) and np.all(at[:2] < high[:2]) and at[2] > 0.0:
+        beyond = math.hypot(*(at - self._inside(at))[:2])
+        if (beyond <= self.beyond_m and at[2] > 0.0) or holds(reading, self.thing):
             return ""
         return f"'{self.thing}' is at {np.round(at, 3).tolist()} m, out of the arm's reach"
 
@@ -169,20 +171,20 @@ class PutBack(ArmController):
         """Until it is in the hand."""
         if holds(reading, self.thing):
             return "lifting", self.rise(reading, CLOSE)
-        thing, tool = reading.objects[self.thing], reading.tool.position_m
-        hold_m = thing.position_m + (0, 0, self.above_m)
-        hold_m[2] = max(hold_m[2], self.limits.low_m[2])
-        beside = math.hypot(*(hold_m - tool)[:2])
+        thing, tool = reading.objects[self.thing], reading.tool
         if state == "closing":  # nothing between the fingers: begin again
-            missed = reading.width_m < 0.01 or beside > 0.03
+            missed = reading.width_m < 0.01 or _beside_m(thing, tool) > 0.03
             return ("opening", self.stay(reading, OPEN)) if missed else (state, self.stay(reading, CLOSE))
         if state == "opening" and not is_open(reading):
             return state, self.stay(reading, OPEN)
-        if beside > 0.012 or self._turn_rad(thing, reading) > 0.1:
-            height = min(0.05 + beside, 0.12) if beside > 0.012 else max(0.05, tool[2] - hold_m[2])
-            return "above it", self._to(reading, hold_m + (0, 0, height), thing, OPEN)
-        if abs(tool[2] - hold_m[2]) > 0.012:
-            return "down to it", self._to(reading, hold_m, thing, OPEN)
+        hold = Pose(self._inside(thing.position_m + (0, 0, self.above_m)), self._along(thing, tool))
+        beside, rise = _beside_m(hold, tool), tool.position_m[2] - hold.position_m[2]
+        if beside > 0.012 or abs(yaw_between(tool.rotation, hold.rotation)) > 0.1:
+            height = min(0.05 + beside, 0.12) if beside > 0.012 else max(0.05, rise)
+            above = hold.position_m + (0, 0, height)
+            return "above it", towards(reading, self.limits, above, hold.rotation, OPEN)
+        if abs(rise) > 0.012:
+            return "down to it", towards(reading, self.limits, hold.position_m, hold.rotation, OPEN)
         return "closing", self.stay(reading, CLOSE)
 
     def _carry(self, state: str, reading: ArmReading, scene: ArmScene) -> tuple[str, Action]:
@@ -200,20 +202,32 @@ class PutBack(ArmController):
             return "lowering", towards(reading, self.limits, down, DOWN, CLOSE)
         return "letting go", self.stay(reading, OPEN)
 
-    def _to(self, reading: ArmReading, position_m: np.ndarray, thing: Pose, grip: float) -> np.ndarray:
-        """Towards a position with the fingers along the object's sides."""
-        yaw = quarter(yaw_between(DOWN, thing.rotation))
-        aligned = rotation.mul(rotation.exp(np.array([0.0, 0.0, yaw])), DOWN)
-        return towards(reading, self.limits, position_m, aligned, grip)
+    def _inside(self, position_m: np.ndarray) -> np.ndarray:
+        """The nearest position [3] that the tool can have."""
+        return np.clip(position_m, self.limits.low_m, self.limits.high_m)
 
-    def _turn_rad(self, thing: Pose, reading: ArmReading) -> float:
-        """How far the fingers are from along the object's sides."""
-        return abs(quarter(yaw_between(reading.tool.rotation, thing.rotation)))
+    def _along(self, thing: Pose, tool: Pose) -> np.ndarray:
+        """The hand pointing down with its fingers along the object's sides, as nearly as it may turn [3, 3].
+
+        An object may lie turned by more than that: fingers that close on it turn it the rest. Where it could
+        be either way round, the way that the hand is turned already decides, so that it does not waver.
+        """
+        level = np.argmin(np.abs(thing.rotation[2]))  # it may have tumbled: any of its axes may point up
+        side = thing.rotation[:, level]
+        yaw, biased = math.atan2(side[1], side[0]), 0.1 * yaw_between(DOWN, tool.rotation)
+        turn = np.array([0.0, 0.0, biased + quarter(yaw - biased)])
+        aligned = rotation.mul(rotation.exp(turn), DOWN)
+        return rotation.limit_angle(aligned, self.limits.centre, self.limits.tilt_rad)
 
     def _away_m(self, reading: ArmReading, scene: ArmScene) -> float:
         """From where the object is to where it belongs."""
         offset = scene.objects[self.thing].position_m - reading.objects[self.thing].position_m
         return float(np.linalg.norm(offset))
+
+
+def _beside_m(a: Pose, b: Pose) -> float:
+    """How far one is from above the other."""
+    return math.hypot(*(a.position_m - b.position_m)[:2])
 
 
 def is_open(reading: ArmReading) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sandlot.learners import envs
+from sandlot.robots import rotation
 from sandlot.robots.arm.homing import WITHIN_M, homeward
 from sandlot.robots.arm.spec import Command, Pose
 
@@ -31,6 +32,24 @@ def test_the_arm_comes_to_the_start_of_the_next_trial(task):
         assert np.linalg.norm(reading.tool.position_m - scene.tool.position_m) < WITHIN_M
         assert not env.task.limits.gripper or reading.width_m > 0.07
     env.close()
+
+
+@pytest.mark.parametrize("task", ["arm_insert", "arm_pcb"])
+def test_a_peg_that_a_command_clamps_in_its_hole_comes_out(task):
+    """The command wanted it turned by 0.2 rad, for ever: that held it against 21 N upwards."""
+    env = envs.make(task).unwrapped
+    env.reset(seed=0)
+    while not env.step(env.expert_action())[4]["success"]:
+        pass
+    for _ in range(5):
+        env.step(np.float32([0, 0, -1, 0, 0, 1]))
+    before = env.robot.observe()
+    clamped = np.linalg.norm(rotation.between(before.command.pose.rotation, before.tool.rotation))
+    for _ in range(15):
+        env.step(homeward(env.robot.observe(), env.task.scene(np.random.default_rng(1)), env.task.limits))
+    risen_m = (env.robot.observe().tool.position_m - before.tool.position_m)[2]
+    env.close()
+    assert clamped > 0.1 and risen_m > 0.04
 
 
 def test_a_tool_that_cannot_rise_to_its_command_goes_home_all_the_same():

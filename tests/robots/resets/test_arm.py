@@ -7,7 +7,9 @@ import pytest
 from bench.faults_reset import KINDS, Broken, fault_26
 
 from sandlot.learners import envs
-from sandlot.robots.arm.spec import Pose
+from sandlot.robots import rotation
+from sandlot.robots.arm.spec import DOWN, Command, Pose
+from sandlot.robots.arm.task import yawed
 from sandlot.robots.arm.tasks_relocate import Place
 from sandlot.robots.resets.arm import LiftOut, PutBack, Retreat, holds
 
@@ -19,10 +21,10 @@ def env():
     env.close()
 
 
-def put(env, x, y, z=0.02):
-    """Places the cube by hand."""
+def put(env, x, y, z=0.02, turn_rad=(0, 0, 0)):
+    """Places the cube by hand, turned by a rotation vector."""
     data = env.unwrapped.robot.data
-    data.joint("cube").qpos[:3] = (x, y, z)
+    data.joint("cube").qpos[:] = (x, y, z, *rotation.quat(rotation.exp(np.array(turn_rad, float))))
     data.joint("cube").qvel[:] = 0
     still = np.zeros(7, np.float32)
     for _ in range(3):
@@ -43,6 +45,56 @@ def test_a_cube_between_the_bins_or_in_the_wrong_one_is_put_where_the_task_begin
     assert inner.task.place(inner.robot.observe()) is Place.A
     assert names == ["put_back", "go_home"] and all(n.tries == 1 for n in notes)
     assert 1.0 < sum(n.seconds for n in notes) < 12.0
+
+
+TUMBLED = rotation.log(
+    rotation.mul(rotation.exp(np.array([0, 0, 0.4])), rotation.exp(np.array([0, -np.pi / 2, 0])))
+)
+
+
+@pytest.mark.parametrize(
+    ("spot", "turn_rad"),
+    [
+        ((0.5, -0.11), (0, 0, 0.7)),  # further than the hand may turn
+        ((0.46, -0.1), (0, 0, -0.78)),
+        ((0.5, 0.0), TUMBLED),  # its x axis points up
+        ((0.45, -0.17, 0.05), (0, 0, 0.7)),  # it leans on a rim
+        ((0.641, 0.0), (0, 0, 0.7)),  # beyond the border, by less than the fingers are wide
+        ((0.55, 0.221), (0, 0, 0)),
+    ],
+)
+def test_however_a_cube_lies_it_is_put_back_at_the_first_try(env, spot, turn_rad):
+    env.reset(seed=1)
+    put(env, *spot, turn_rad=turn_rad)
+    names, notes = scripted(env, 2)
+    inner = env.unwrapped
+    assert inner.task.place(inner.robot.observe()) is Place.A
+    assert names == ["put_back", "go_home"] and all(n.tries == 1 for n in notes)
+
+
+def test_the_hand_does_not_waver_where_a_cube_could_be_grasped_either_way_round(env):
+    env.reset(seed=1)
+    put(env, 0.5, 0.0)
+    inner = env.unwrapped
+    reading, hold = inner.robot.observe(), PutBack(inner.task.limits)
+    for hand_rad in (0.4, -0.4):
+        turned = rotation.mul(yawed(hand_rad), DOWN)
+        above = replace(reading, tool=Pose(np.array([0.5, 0.0, 0.08]), turned), width_m=0.08)
+        above = replace(above, command=Command(above.tool, True))
+        for seen_rad in (np.pi / 4 - 0.03, np.pi / 4 + 0.03):
+            cube = Pose(reading.objects["cube"].position_m, yawed(seen_rad))
+            _, action = hold.next("above it", replace(above, objects={"cube": cube}), None)
+            assert action[5] * hand_rad > 0  # on, to 0.5 rad, in either case
+
+
+def test_a_cube_in_the_hand_is_in_reach_even_beyond_the_border(env):
+    inner = env.unwrapped
+    reading, scene = inner.robot.observe(), inner.task.scene(np.random.default_rng(0))
+    out = {"cube": Pose(np.array([0.35, 0.0, 0.1]), np.eye(3))}
+    tool = Pose(np.array([0.37, 0.0, 0.1]), DOWN)
+    held = replace(reading, tool=tool, objects=out, width_m=0.04, command=Command(tool, False))
+    assert not PutBack(inner.task.limits).problem(held, scene)
+    assert "out of the arm's reach" in PutBack(inner.task.limits).problem(replace(held, width_m=0.08), scene)
 
 
 def test_a_cube_in_the_hand_is_put_down_where_it_belongs(env):
