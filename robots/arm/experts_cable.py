@@ -12,10 +12,12 @@ BEHIND_M = 0.042
 """The hand presses this far from the clip: the shorter, the stiffer the cable between them."""
 ALIGNED_M, ALIGNED_RAD, BEGUN_M = 0.0015, 0.04, 0.009
 HOVER_M, PRESS_M = 0.02, 0.02
+SEATED_M = 0.004
+"""Above or below its seat, and 3 mm aside, the cable is in: pressed on, it would slip out at the bottom."""
 
 
 def route(reading: ArmReading, limits: ArmLimits, crossing: np.ndarray) -> np.ndarray:
-    """Bring the cable over the clip, line it up, press.
+    """Bring the cable over the clip, line it up, press until it is in, and stay.
 
     Args:
         reading: what is known.
@@ -23,6 +25,8 @@ def route(reading: ArmReading, limits: ArmLimits, crossing: np.ndarray) -> np.nd
         crossing: where the cable passes the clip: along, across, above, clip axes [3].
     """
     clip, tool = reading.objects["clip"], reading.tool
+    if abs(crossing[0]) < 1e-6 and abs(crossing[1]) < 2 * ALIGNED_M and abs(crossing[2]) < SEATED_M:
+        return towards(reading, limits, tool.position_m, reading.command.pose.rotation)
     along = rotation.mul(clip.rotation, DOWN)
     behind = clip.position_m - clip.rotation[:, 0] * BEHIND_M
     aside = clip.rotation[:, 1] * crossing[1]
