@@ -72,14 +72,15 @@ class FeatureEnv(gym.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Obs, dict[str, Any]]:
         """Starts an episode."""
         obs, info = self.env.reset(seed=seed, options=options)
-        return self._encoded(obs), info
+        return self.encoded(obs), info
 
     def step(self, action: np.ndarray) -> tuple[Obs, Any, bool, bool, dict[str, Any]]:
         """Does one action."""
         obs, reward, terminated, truncated, info = self.env.step(action)
-        return self._encoded(obs), reward, terminated, truncated, info
+        return self.encoded(obs), reward, terminated, truncated, info
 
-    def _encoded(self, obs: Obs) -> Obs:
+    def encoded(self, obs: Obs) -> Obs:
+        """The observation with features in place of its frames."""
         frames = {camera: obs["images"][camera][None] for camera in self._cameras}
         if self.encoder.scene:
             seen = {"scene": self.encoder.look(frames, obs["state"][None])[0]}

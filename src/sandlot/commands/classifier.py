@@ -63,6 +63,8 @@ class Collect:
         episodes: how many to play of each task.
         seed: episode k starts from seed + k.
         noise: the expert's noise, from none up to this; less for tasks of fractions of a millimetre.
+        policy: a run whose policy plays a task in the expert's place: what it learned to do to a classifier's
+            eyes is then labelled as what it is.
         out: the classifier's folder; `classifiers/TASK` when empty.
         classes: from the start of the task to its success; one flag each, when there are stages.
         label: every frame of the folders is of this class, whatever they say.
@@ -76,6 +78,7 @@ class Collect:
     episodes: int = 40
     seed: int = 0
     noise: float = NOISE
+    policy: str = ""
     out: str = ""
     classes: Words = ()
     label: str = ""
@@ -177,6 +180,7 @@ def _of_task(task: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
                 seed=flags.seed,
                 noise=flags.noise,
                 world="randomized" if flags.env.randomize else "sim",
+                policy=flags.policy,
             )
         finally:
             env.close()
