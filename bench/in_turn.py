@@ -38,17 +38,17 @@ def main(argv: list[str]) -> None:
     parser.add_argument("run")
     parser.add_argument("--trials", type=int, default=200)
     args = parser.parse_args(argv)
-    folder = existing_run(args.run)
-    sys.stdout.write(json.dumps(measured(folder, args.trials)) + "\n")
+    sys.stdout.write(json.dumps(measured(args.run, args.trials)) + "\n")
 
 
-def measured(folder: pathlib.Path, trials: int) -> dict[str, Any]:
+def measured(run: str, trials: int) -> dict[str, Any]:
     """Continues the run for so many trials."""
+    folder = existing_run(run)
     config, before = load_config(folder / CONFIG_FILE), read_status(folder / STATUS_FILE)
     log = folder / LOGS / "actor-0.log"
     seen = log.stat().st_size
     steps = int(before["env_steps"]) + trials * STEPS_A_TRIAL
-    flags = ("--run", str(folder.absolute()), "--steps", str(steps), "--pace", "realtime", "--json")
+    flags = ("--run", run, "--steps", str(steps), "--pace", "realtime", "--json")
     train = [sys.executable, "-m", "sandlot", "train", config.task, *flags]
     process = subprocess.Popen(train, stdout=subprocess.DEVNULL)
     try:
@@ -57,6 +57,8 @@ def measured(folder: pathlib.Path, trials: int) -> dict[str, Any]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
+    if len(won) < trials:
+        sys.exit(f"bench.in_turn: the run ended after {len(won)} of {trials} trials; see above")
     return summary(won[:trials], before, read_status(folder / STATUS_FILE))
 
 
