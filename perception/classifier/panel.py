@@ -45,6 +45,8 @@ class Panel:
         self.classifiers = [self._load(path) for path in paths]
         self._versions = [_version(path) for path in paths]
         self._watch = Watch(limits)
+        # what presses on a robot that stands still changes in no picture: newtons are no motion
+        self._moves = np.concatenate([np.full(e.size, not e.unit.startswith("N")) for e in spec.state])
         self._take_rule()
 
     @property
@@ -66,7 +68,7 @@ class Panel:
         """The opinion on frames uint8 [H, W, C] of each camera and the state [n] at that time."""
         try:
             frames = {camera: images[camera] for camera in self.cameras}
-            news, fault = self._watch.frames(frames, state)
+            news, fault = self._watch.frames(frames, state[self._moves])
             if fault is not None:
                 return self._nothing(fault)
             batch = {camera: frame[None] for camera, frame in frames.items()}

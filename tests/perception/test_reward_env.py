@@ -12,7 +12,9 @@ from tests.perception.classifier.world import Lift
 from sandlot.learners import envs
 from sandlot.learners.errors import ConfigError, NotReadyError, SandlotError, SpecError, WeightsError
 from sandlot.learners.evaluate import EvalConfig, evaluate, play
+from sandlot.learners.schema import Entry
 from sandlot.perception.classifier import Classifier
+from sandlot.perception.classifier.panel import Panel
 from sandlot.perception.classifier.queue import pending
 from sandlot.perception.classifier.watch import Limits
 from sandlot.perception.reward_env import FAULTY_EPISODES, ClassifierEnv, RewardError
@@ -168,6 +170,16 @@ def test_a_frozen_camera_does_not_reward(path):
             env.unwrapped.broken = env.unwrapped._obs()["images"]["wrist"] if k == 0 else env.unwrapped.broken
             rewards.append(env.step(UP)[1])
     assert not any(rewards)
+
+
+@pytest.mark.parametrize(("unit", "broken"), [("N", False), ("Nm", False), ("m", True)])
+def test_a_force_that_presses_on_a_robot_at_rest_moves_no_picture(path, unit, broken):
+    entries = (Entry("pose", 2, "m"), Entry("contact", 1, unit))
+    panel = Panel([path], msgspec.structs.replace(Lift().env_spec, state=entries), Limits(steps=3))
+    frames = Lift().reset(seed=0)[0]["images"]
+    panel.begin()
+    faults = [panel.look(frames, np.float32([0, 0, 0.2 * k])).fault for k in range(6)]
+    assert any(faults) == broken
 
 
 def test_a_classifier_that_always_says_yes_gives_nothing_from_the_start(env, monkeypatch):
