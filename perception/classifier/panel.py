@@ -19,6 +19,9 @@ from sandlot.perception.classifier.watch import Fault, Limits, Watch
 
 log = logging.getLogger(__name__)
 
+FORCES = ("N", "Nm")
+"""Units of what a robot feels without moving; a scale may stand before them, as in "20 N"."""
+
 
 class Opinion(NamedTuple):
     """What the classifiers think of one step.
@@ -45,8 +48,9 @@ class Panel:
         self.classifiers = [self._load(path) for path in paths]
         self._versions = [_version(path) for path in paths]
         self._watch = Watch(limits)
-        # what presses on a robot that stands still changes in no picture: newtons are no motion
-        self._moves = np.concatenate([np.full(e.size, not e.unit.startswith("N")) for e in spec.state])
+        # what presses on a robot that stands still changes in no picture
+        motion = [np.full(e.size, e.unit.split(" ")[-1] not in FORCES) for e in spec.state]
+        self._moves = np.concatenate(motion)
         self._take_rule()
 
     @property

@@ -172,7 +172,7 @@ def test_a_frozen_camera_does_not_reward(path):
     assert not any(rewards)
 
 
-@pytest.mark.parametrize(("unit", "broken"), [("N", False), ("Nm", False), ("m", True)])
+@pytest.mark.parametrize(("unit", "broken"), [("20 N", False), ("Nm", False), ("0.1 m", True), ("", True)])
 def test_a_force_that_presses_on_a_robot_at_rest_moves_no_picture(path, unit, broken):
     entries = (Entry("pose", 2, "m"), Entry("contact", 1, unit))
     panel = Panel([path], msgspec.structs.replace(Lift().env_spec, state=entries), Limits(steps=3))
