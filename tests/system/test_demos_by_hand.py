@@ -48,6 +48,20 @@ class Stage:
         self.pad.stdin.write("".join(f"{line}\n" for line in lines))
         self.pad.stdin.flush()
 
+    def take_over(self, within_s=WITHIN_S):
+        """Holds the deadman until the gate lets the hand's actions through; let go and held again if need be.
+
+        A button that was down before its device was heard first does not count, and needs a fresh press.
+        """
+        end_s = time.monotonic() + within_s
+        while time.monotonic() < end_s:
+            self.hands(f"button {RB} 1")
+            time.sleep(1.0)  # drives for a while
+            if (self.folder / "gate.log").read_text().rsplit("event=gate mode=", 1)[-1].startswith("ACTIVE"):
+                return
+            self.hands(f"button {RB} 0")
+            time.sleep(0.2)
+
     def press(self, number):
         self.hands(f"button {number} 1")
         time.sleep(0.2)  # as long as a person's thumb
@@ -91,8 +105,7 @@ def test_a_person_demonstrates_with_a_gamepad(ros_domain, tmp_path):  # noqa: F8
         outcomes = ((Y, "demo_kept attempt=1"), (X, "kind=RedoError"), (A, "demo_failed attempt=2"))
         for times, (button, words) in enumerate(outcomes, start=1):
             stage.said("event=demo_waits_for_person", times)
-            stage.hands(f"button {RB} 1")
-            time.sleep(1.0)  # drives for a while
+            stage.take_over()
             stage.press(button)
             stage.said(words)
             stage.hands(f"button {RB} 0")
