@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sandlot.learners.errors import SandlotError
-from sandlot.learners.schema import EnvSpec
+from sandlot.learners.schema import Entry, EnvSpec
 from sandlot.perception.classifier import judge
 from sandlot.perception.classifier.model import Classifier, reached
 from sandlot.perception.classifier.watch import Fault, Limits, Watch
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 FORCES = ("N", "Nm")
 """Units of what a robot feels without moving; a scale may stand before them, as in "20 N"."""
+COMMANDED = "command"
+"""So begins the name of what a robot is told, whether it moves or not."""
 
 
 class Opinion(NamedTuple):
@@ -48,9 +50,7 @@ class Panel:
         self.classifiers = [self._load(path) for path in paths]
         self._versions = [_version(path) for path in paths]
         self._watch = Watch(limits)
-        # what presses on a robot that stands still changes in no picture
-        motion = [np.full(e.size, e.unit.split(" ")[-1] not in FORCES) for e in spec.state]
-        self._moves = np.concatenate(motion)
+        self._moves = np.concatenate([np.full(entry.size, _is_motion(entry)) for entry in spec.state])
         self._take_rule()
 
     @property
@@ -125,6 +125,11 @@ class Panel:
             self.classifiers[i] = new
             self._take_rule()
             log.info("event=classifier_replaced old=%s new=%s", old.digest[:12], new.digest[:12])
+
+
+def _is_motion(entry: Entry) -> bool:
+    """Whether this changes when a robot moves only: one that presses on something changes no picture."""
+    return entry.unit.split(" ")[-1] not in FORCES and not entry.name.startswith(COMMANDED)
 
 
 def _version(path: pathlib.Path) -> tuple[Any, ...]:

@@ -172,9 +172,18 @@ def test_a_frozen_camera_does_not_reward(path):
     assert not any(rewards)
 
 
-@pytest.mark.parametrize(("unit", "broken"), [("20 N", False), ("Nm", False), ("0.1 m", True), ("", True)])
-def test_a_force_that_presses_on_a_robot_at_rest_moves_no_picture(path, unit, broken):
-    entries = (Entry("pose", 2, "m"), Entry("contact", 1, unit))
+@pytest.mark.parametrize(
+    ("number", "broken"),
+    [
+        (Entry("contact", 1, "20 N"), False),
+        (Entry("contact", 1, "Nm"), False),
+        (Entry("command_lead", 1, "0.03 m"), False),
+        (Entry("depth", 1, "0.1 m"), True),
+        (Entry("contact", 1), True),
+    ],
+)
+def test_a_robot_at_rest_that_presses_moves_no_picture(path, number, broken):
+    entries = (Entry("pose", 2, "m"), number)
     panel = Panel([path], msgspec.structs.replace(Lift().env_spec, state=entries), Limits(steps=3))
     frames = Lift().reset(seed=0)[0]["images"]
     panel.begin()

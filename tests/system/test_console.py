@@ -20,7 +20,7 @@ from websockets.sync.client import connect  # noqa: E402
 
 from sandlot.robots import ros_node  # noqa: E402
 from sandlot.robots.arm import ros_messages, topics  # noqa: E402
-from sandlot.robots.gate import ESTOP_PRESSED, Mode  # noqa: E402
+from sandlot.robots.gate import ESTOP_PRESSED, STARVED, Mode  # noqa: E402
 from sandlot.robots.graph import nodes  # noqa: E402
 from sandlot.robots.graph_config import UpConfig  # noqa: E402
 from sandlot.robots.teleop.mapping import Operator  # noqa: E402
@@ -173,9 +173,10 @@ def test_a_stop_by_a_frozen_page_process_is_made_by_a_fresh_one(moving):
     wait(lambda: server.json("POST", "/press/success")[0] == 200, "its process is there")
     process_of(server, "ros_bridge").suspend()
     status, said = server.json("POST", "/stop")
-    assert status == 200, said
+    assert status == 200 and "stopped the robot" in said["text"], said
     rig.until(lambda: rig.report.mode is Mode.STOPPED, "stops")
-    assert rig.report.cause == "stop service"
+    # where a start takes the gate's core for 100 ms, the gate was quicker than the process that started
+    assert rig.report.cause in ("stop service", STARVED)
     wait(lambda: server.json("POST", "/arm")[0] == 200, "arms when the process is back")
 
 
