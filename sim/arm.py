@@ -94,7 +94,7 @@ class SimArm:
         """Runs with the wrist sensor on, then takes a reading and frames."""
         self._physics.run_sensing(ticks)
         self._reading = self._physics.read(self._command)
-        self._frames = self._pictures.frames()
+        self._frames = self._pictures.frames(self._rng)
 
     def observe(self) -> ArmReading:
         """The newest reading, with this episode's sensor errors if there are any."""

@@ -20,6 +20,7 @@ from sandlot.sim.arm_envs import IMPEDANCES
 from sandlot.sim.arm_load import load_arm
 from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.arm_physics import ArmPhysics, with_sensors
+from sandlot.sim.grain import Grain
 from sandlot.sim.randomization import Draw
 from sandlot.sim.render import Renderer
 
@@ -31,7 +32,6 @@ BEHIND_S = 0.2
 """So much is made up for when the process was held up; what is more is skipped."""
 ENCODER_RAD, SPEED_RADPS, TOOL_M, FORCE_N, WIDTH_M = 1e-5, 1e-4, 1e-6, 1e-2, 1e-6
 """Standard deviations of sensor noise: small, but a sensor that repeats itself is broken."""
-GRAIN_STARTS = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class SimArmDevice:
         self._seen = mujoco.MjData(self._physics.model)
         self._grain_rng = np.random.default_rng(self._config.seed)
         size = 3 * self._config.image_width_px * self._config.image_height_px
-        self._grain = self._grain_rng.integers(0, 2, size + GRAIN_STARTS, np.uint8)
+        self._grain = Grain(size)
         self._expose(0.0)
 
     def _warm_up(self) -> None:
@@ -198,12 +198,8 @@ class SimArmDevice:
         if self._renderer is None:
             size = self._config.image_width_px, self._config.image_height_px
             self._renderer = Renderer(model, *size)
-        return {name: Frame(stamp_s, self._noisy(self._renderer.draw(seen, name))) for name in self.cameras}
-
-    def _noisy(self, pixels: np.ndarray) -> np.ndarray:
-        """The lowest bit of a camera is never quiet."""
-        start = int(self._grain_rng.integers(GRAIN_STARTS))
-        return pixels ^ self._grain[start : start + pixels.size].reshape(pixels.shape)
+        drawn = {name: self._renderer.draw(seen, name) for name in self.cameras}
+        return {name: Frame(stamp_s, self._grain.on(f, self._grain_rng)) for name, f in drawn.items()}
 
     def close(self) -> None:
         """There is nothing to let go of but what `close_frames` frees."""

@@ -1,9 +1,9 @@
 """Off-screen pictures: fast ones for learning, fine ones for people. Needs EGL or OSMesa, no display.
 
 Shadows, reflections and multisampling are what makes software rendering slow, not pixels: without them a
-128 x 128 frame takes 2 ms instead of 80. So a small frame is drawn larger and averaged, as a real camera's pixel
-averages what falls on it: what moved by a part of a pixel shows. 64 x 64 from 256 x 256 takes 5.1 ms instead
-of 3.3. The graphics library is touched when the first picture is made, never before.
+128 x 128 frame takes 2 ms instead of 80. So a small frame is drawn larger and averaged, as a real camera's
+pixel averages what falls on it: what moved by a part of a pixel shows. 64 x 64 from 256 x 256 takes 5.1 ms
+instead of 3.3. The graphics library is touched when the first picture is made, never before.
 """
 
 import atexit
@@ -20,6 +20,7 @@ from PIL import Image
 
 from sandlot.learners.errors import ConfigError
 from sandlot.sim.appearance import PATTERN
+from sandlot.sim.grain import Grain
 from sandlot.sim.shapes import GROUP_HIDDEN
 from sandlot.sim.windows import Window
 
@@ -164,13 +165,18 @@ class Views:
         self._small = Renderer(model, drawn_px, drawn_px) if cameras else None
         self._large: Renderer | None = None
         self._windows = windows or {}
+        self._grain = Grain(3 * image_px**2)
 
-    def frames(self) -> dict[str, np.ndarray]:
-        """What each camera sees now, uint8 [H, W, 3]."""
+    def frames(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """What each camera sees now, with the grain of a real one, uint8 [H, W, 3]."""
         if self._small is None:
             return {}
         drawn = {name: self._small.draw(self._data, name, self._windows.get(name)) for name in self._cameras}
-        return {name: np.array(Image.fromarray(frame).reduce(self._times)) for name, frame in drawn.items()}
+        return {name: self._grain.on(self._averaged(frame), rng) for name, frame in drawn.items()}
+
+    def _averaged(self, frame: np.ndarray) -> np.ndarray:
+        """A frame of its own size, of one drawn larger."""
+        return np.asarray(Image.fromarray(frame).reduce(self._times))
 
     def refresh(self) -> None:
         """The model's textures changed."""

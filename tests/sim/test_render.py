@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -37,6 +38,20 @@ def test_cameras_give_frames_of_the_spec():
         assert not np.array_equal(frame, obs["images"][name])
     check_env(env, skip_render_check=True)
     env.close()
+    env.close()
+
+
+@needs_gl
+def test_a_part_of_a_pixel_shows_and_nothing_stands_quite_still():
+    env = make("arm_pcb", cameras=("side",), image_px=64)
+    env.reset(seed=0)
+    views, camera, rng = env.robot._pictures, env.robot.model.camera("side").id, np.random.default_rng(0)
+    before, still = (views.frames(rng)["side"].astype(int) for _ in range(2))
+    env.robot.model.cam_pos[camera, 0] += 0.0008  # a quarter of a pixel at the board
+    mujoco.mj_camlight(env.robot.model, env.robot.data)
+    moved = views.frames(rng)["side"].astype(int)
+    assert 0 < np.abs(still - before).max() <= 1
+    assert (np.abs(moved - before) > 8).sum() > 100
     env.close()
 
 
