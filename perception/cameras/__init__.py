@@ -7,7 +7,7 @@ camera is and which part of its picture is used; `view` cuts and resizes. Nothin
 
 from sandlot.perception.cameras.camera import Camera
 from sandlot.perception.cameras.config import CameraConfig
-from sandlot.perception.cameras.errors import CameraError
+from sandlot.perception.cameras.errors import CameraError, SilentError
 from sandlot.perception.cameras.frame import Frame, Shot, Stamped
 from sandlot.perception.cameras.registry import load, save
 from sandlot.perception.cameras.view import Crop, fit, view
@@ -16,6 +16,7 @@ __all__ = [
     "Camera",
     "CameraConfig",
     "CameraError",
+    "SilentError",
     "Crop",
     "Frame",
     "Shot",

@@ -9,7 +9,7 @@ from types import TracebackType
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.perception.cameras import sources
 from sandlot.perception.cameras.config import CameraConfig
-from sandlot.perception.cameras.errors import CameraError
+from sandlot.perception.cameras.errors import CameraError, SilentError
 from sandlot.perception.cameras.frame import Frame
 from sandlot.perception.cameras.newest import Counts, Newest, retry_s
 from sandlot.perception.cameras.sources import Source
@@ -116,15 +116,17 @@ class Camera:
         return 0 if self._newest.frame is None else self._newest.frame.number
 
     def _run(self) -> None:
-        failures = 0
+        failures, silent = 0, False
         while not self._stop.is_set():
             before = self.counts.frames
             try:
-                self._source.open()
+                if not silent:
+                    self._source.open()
                 self._newest.restart()
                 self._cause = ""
                 self._read()
             except CameraError as error:
+                silent = isinstance(error, SilentError)
                 failures = 1 if self.counts.frames > before else failures + 1
                 self.counts.failures += 1
                 self._cause = str(error)
@@ -134,9 +136,10 @@ class Camera:
                 )  # fmt: skip
             except Exception as error:  # told to whoever asks for a frame: it will not get better
                 self._fail(error)
-            finally:
+            if not silent:
                 self._source.close()
             self._stop.wait(retry_s(failures) if failures else 0.0)
+        self._source.close()
 
     def _read(self) -> None:
         """Until it is closed or the device is lost."""

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from sandlot.perception.cameras import CameraConfig, CameraError, Shot, Stamped
+from sandlot.perception.cameras import CameraConfig, CameraError, Shot, SilentError, Stamped
 from sandlot.robots.arm import ros_messages
 from sandlot.robots.cameras.ros_listener import Listener
 from sandlot.robots.errors import SensorError
@@ -35,7 +35,7 @@ class RosSource:
         until_s = time.monotonic() + SILENT_S
         while self._message is None:
             if self._listener is None or time.monotonic() > until_s:
-                raise CameraError(f"nothing is published on {self._config.device}")
+                raise SilentError(f"nothing is published on {self._config.device}")
             self._listener.spin(max(0.0, until_s - time.monotonic()))
         message, self._message = self._message, None
         try:

@@ -88,6 +88,11 @@ def test_frames_are_cropped_stamped_and_stop_with_the_camera(tmp_path):
             assert "wrist" in states[-1].hardware_id and "set" in states[-1].message
             with pytest.raises(CameraError, match=r"camera 'wrist' .* the limit is 0.5 s"):
                 camera.newest(time.monotonic())
+            node_heard = camera._source._listener
+            until(listener, lambda: camera.counts.failures, "silence")
+            assert (
+                camera._source._listener is node_heard
+            )  # a topic heals; a node that comes and goes may crash
             number = camera.counts.frames
             (tmp_path / "away").rename(pictures)
             assert camera.after(number, 30.0).pixels.shape == (24, 32, 3)
