@@ -31,7 +31,8 @@ class ArmCable(ArmTask):
     half_side_m = 0.05
     yaw_rad = math.radians(15.0)
     seen = SEEN
-    inside_m, deep_m = 0.003, 0.003
+    inside_m = 0.003
+    deep_m = 0.005  # above 2.9 mm a cable touches the lips, which push it down as far as their axis, 6.5 mm
     limits = ArmLimits(
         step_m=0.02,
         step_rad=0.05,
@@ -64,7 +65,7 @@ class ArmCable(ArmTask):
         return ArmScene(Pose(tool, DOWN.copy()), False, {"clip": clip})
 
     def success(self, reading: ArmReading) -> bool:
-        """The cable's centreline passes between the jaws, below their lips."""
+        """The cable's centreline passes between the jaws, and their lips push it down rather than out."""
         along, across, above = crossing(reading)
         return bool(abs(along) < 1e-6 and abs(across) < self.inside_m and abs(above) < self.deep_m)
 
