@@ -7,6 +7,7 @@ is the same whatever the number of worker processes. Workers talk JSON lines; no
 import contextlib
 import dataclasses
 import functools
+import itertools
 import json
 import math
 import os
@@ -27,7 +28,7 @@ from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError, SpecError
 from sandlot.learners.frames import Frames
 from sandlot.learners.real_time import when_ready
-from sandlot.learners.schema import EnvSpec
+from sandlot.learners.schema import Entry, EnvSpec
 
 Z_95 = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
@@ -177,18 +178,28 @@ def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False
 
 
 def check_match(policy: ActingPolicy, env: envs.Env) -> None:
-    """Raises SpecError unless the policy observes and does what the env offers."""
+    """Raises SpecError unless the policy observes and does what the env offers, in simulation or on ROS."""
     mine, theirs = policy.spec, envs.env_spec(env)
     wrong = [
         f"{name}: policy {getattr(mine, name)} != env {getattr(theirs, name)}"
-        for name in ("state_size", "images", "action_size")
+        for name in ("task", "control_hz", "state_size", "images", "action_size")
         if getattr(mine, name) != getattr(theirs, name)
+    ]
+    wrong = wrong or [
+        *_entries_differ(mine.state, theirs.state),
+        *_entries_differ(mine.action, theirs.action),
     ]
     if wrong:
         raise SpecError(
             f"the policy of task '{mine.task}' does not fit task '{theirs.task}': {'; '.join(wrong)}; "
-            "evaluate it with the task and cameras it was trained with"
+            "evaluate it with the task, cameras and encoder it was trained with"
         )
+
+
+def _entries_differ(mine: tuple[Entry, ...], theirs: tuple[Entry, ...]) -> list[str]:
+    """What differs between numbers of the same count; the unit of an encoder's features tells which one."""
+    pairs = itertools.zip_longest(*([f"{e.name} [{e.size}] {e.unit}" for e in its] for its in (mine, theirs)))
+    return [f"policy '{mine or ''}' != env '{theirs or ''}'" for mine, theirs in pairs if mine != theirs]
 
 
 def _play_here(policy: ActingPolicy, config: EvalConfig, which: range) -> Generator[Played, None, None]:

@@ -1,14 +1,17 @@
 """Seeded evaluation: the interval, the result line, and the same result from any number of processes."""
 
 import gymnasium as gym
+import msgspec
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec as GymSpec
 
+from sandlot.commands.evaluate import _on
 from sandlot.learners import envs
+from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError, SpecError
-from sandlot.learners.evaluate import EvalConfig, Evaluation, Played, evaluate, wilson
+from sandlot.learners.evaluate import EvalConfig, Evaluation, Played, check_match, evaluate, wilson
 from sandlot.learners.policy import Policy, PolicyArch
 from sandlot.learners.schema import Entry, EnvSpec
 
@@ -111,6 +114,39 @@ def test_spaces_that_do_not_match_are_named():
     spec = EnvSpec("other", (Entry("s", 4),), {}, (Entry("a", 1),), 10.0, 5)
     with pytest.raises(SpecError, match="state_size: policy 4 != env 3"):
         evaluate(Constant(spec, 0), EvalConfig(task=PENDULUM, episodes=1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"task": "gymnasium:Other-v1"}, "task: policy gymnasium:Other-v1 != env gymnasium:Pendulum-v1"),
+        ({"control_hz": 7.0}, "control_hz: policy 7.0 != env"),
+        (
+            {"state": (Entry("state", 3, "1 deviation, conv 12ab"),)},
+            r"policy 'state \[3\] 1 deviation, conv 12",
+        ),
+        ({"action": (Entry("turn", 1),)}, r"policy 'turn \[1\] ' != env 'action \[1\] '"),
+    ],
+)
+def test_a_policy_of_equal_sizes_that_means_something_else_is_refused(changes, words):
+    spec = msgspec.structs.replace(envs.env_spec(envs.make(PENDULUM)), **changes)
+    with pytest.raises(SpecError, match=words):
+        evaluate(Constant(spec, 0), EvalConfig(task=PENDULUM, episodes=1))
+
+
+def test_a_time_limit_or_range_may_differ():
+    spec = envs.env_spec(envs.make(PENDULUM))
+    wide = tuple(msgspec.structs.replace(e, low=-1e9, high=1e9) for e in spec.state)
+    check_match(
+        Constant(msgspec.structs.replace(spec, max_episode_steps=9, state=wide), 0), envs.make(PENDULUM)
+    )
+
+
+def test_another_robot_is_seen_with_the_eyes_and_judged_by_the_judge_of_training():
+    eyes = {"cameras": ("wrist",), "image_px": 64, "encoder": "e", "classifier": "c"}
+    trained = EnvConfig(randomize=True, camera_file="f", mjcf="m", teleop="scripted", **eyes)
+    assert _on(trained, "ros") == EnvConfig(robot="ros", **eyes)
+    assert _on(trained, "") == trained.alone() == _on(trained, "sim")
 
 
 def test_a_workers_complaint_reaches_the_caller(policy_file):

@@ -41,7 +41,7 @@ def _on(env: EnvConfig, robot: Literal["", "sim", "ros"]) -> EnvConfig:
     """The env of a run on a robot; what only simulation knows is left out on another."""
     if not robot or robot == env.robot:
         return env.alone()
-    return EnvConfig(cameras=env.cameras, robot=robot)
+    return dataclasses.replace(env.alone(), robot=robot, randomize=False, mjcf="", camera_file="")
 
 
 def main(argv: list[str]) -> int:
