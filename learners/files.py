@@ -1,5 +1,6 @@
 """Writing a file so that a reader sees the old one or the whole new one."""
 
+import contextlib
 import os
 import pathlib
 
@@ -22,5 +23,6 @@ def write_whole(path: pathlib.Path, data: bytes, *, sync: bool = True) -> None:
                 os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be what cannot be written
+            beside.unlink(missing_ok=True)
         raise StoreError(f"'{path}' cannot be written: {error}; free the disk or name another") from error
