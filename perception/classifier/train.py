@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,13 +61,14 @@ class LearnConfig:
 
     def __post_init__(self) -> None:
         rules = {"updates": 1, "batch": 2, "check_every": 1, "patience": 1, "debounce": 2, "least": 1}
+        rules |= {"hidden": 1, "shift_px": 0, "seed": 0}
         for name, low in rules.items():
             if getattr(self, name) < low:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least {low}")
-        if not 0.0 <= self.light < 1.0 or not 0.5 <= self.precision < 1.0 or self.lr <= 0.0:
+        if not 0.0 <= self.light < 1.0 or not 0.5 <= self.precision < 1.0 or not 0.0 < self.lr < math.inf:
             raise ConfigError(
                 f"light={self.light}, precision={self.precision}, lr={self.lr}: light is in [0, 1), "
-                "precision in [0.5, 1), lr above 0"
+                "precision in [0.5, 1), lr a number above 0"
             )
 
 
@@ -137,7 +139,7 @@ def _spec(parts: dict[str, FrameSet], config: LearnConfig, start: Classifier | N
     """What will be learned; nothing is calibrated yet."""
     layout = parts["train"].layout
     if start is not None:
-        start.matches(layout.task, layout.cameras)
+        start.matches(layout.task, layout.cameras, layout.crops or {})
         if start.spec.classes != layout.classes or set(start.spec.cameras) != set(layout.cameras):
             raise SpecError(
                 f"the classifier knows classes {start.spec.classes} on cameras {sorted(start.spec.cameras)}, "
@@ -148,6 +150,7 @@ def _spec(parts: dict[str, FrameSet], config: LearnConfig, start: Classifier | N
     return ClassifierSpec(
         task=layout.task,
         cameras=layout.cameras,
+        crops=layout.crops,
         classes=layout.classes,
         encoder=start.spec.encoder if start else config.encoder,
         settings=settings,

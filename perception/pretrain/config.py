@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from typing import Literal, get_args
 
 from sandlot.learners.errors import ConfigError
@@ -49,10 +50,12 @@ class PretrainConfig:
                 f"--method {' '.join(self.method) or 'nothing'}: choose {BLOBS} alone, or from "
                 f"{', '.join(name for name in get_args(MethodName) if name != BLOBS)}"
             )
-        if min(self.latent, self.steps, self.batch_size) < 1 or not 0 < self.held_out < 1 or self.lr <= 0:
+        shares = 0 < self.held_out < 1 and 0 < self.lr < math.inf
+        if min(self.latent, self.steps, self.batch_size) < 1 or self.seed < 0 or not shares:
             raise ConfigError(
                 f"latent={self.latent}, steps={self.steps} and batch_size={self.batch_size} must be at "
-                f"least 1, lr={self.lr:g} above 0 and held_out={self.held_out:g} between 0 and 1"
+                f"least 1, seed={self.seed} at least 0, lr={self.lr:g} a number above 0 and "
+                f"held_out={self.held_out:g} between 0 and 1"
             )
         try:
             made = json.loads(self.settings)

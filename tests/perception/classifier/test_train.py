@@ -124,6 +124,18 @@ def test_settings_that_cannot_be_are_refused():
         LearnConfig(light=1.0)
 
 
+@pytest.mark.parametrize("lr", [0.0, float("nan"), float("inf")])
+def test_a_step_size_that_would_spoil_the_weights_is_refused(lr):
+    with pytest.raises(ConfigError, match="lr a number above 0"):
+        LearnConfig(lr=lr)
+
+
+@pytest.mark.parametrize("name", ["seed", "shift_px"])
+def test_a_negative_seed_or_shift_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name}=-1 must be at least 0"):
+        LearnConfig(**{name: -1})
+
+
 def test_the_report_shows_figures_and_the_worst_mistakes(learned, tmp_path):
     store, classifier, history = learned
     stages = report.write(tmp_path, classifier, store.load("test"), history)

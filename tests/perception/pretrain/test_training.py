@@ -74,6 +74,9 @@ def test_settings_that_cannot_be_are_refused(play: str) -> None:
         PretrainConfig(method=("blobs", "iql"))
     with pytest.raises(ConfigError, match="latent=0"):
         PretrainConfig(latent=0)
+    for wrong in ({"lr": float("nan")}, {"lr": 0.0}, {"seed": -1}):
+        with pytest.raises(ConfigError, match="seed=.* at least 0, lr=.* a number above 0"):
+            PretrainConfig(**wrong)
     with pytest.raises(ConfigError, match="--settings '{' is not JSON"):
         PretrainConfig(settings="{")
     with pytest.raises(ConfigError, match="encoder 'conv' has no setting colours"):
