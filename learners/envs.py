@@ -163,6 +163,18 @@ def env_spec(env: Env) -> EnvSpec:
     return spec.check()
 
 
+def crops(env: Env) -> dict[str, tuple[float, float, float, float]]:
+    """The part of each camera's picture that is observed: left, top, right and bottom from its middle.
+
+    In heights of the whole picture, x right, y down. Empty where the env does not know: the pictures of a
+    robot on ROS are cut before they are published.
+    """
+    try:
+        return dict(env.get_wrapper_attr("crops"))
+    except AttributeError:
+        return {}
+
+
 def adapt(env: Env, task: str) -> Env:
     """Any Gymnasium env with a bounded float Box action as an env of the common shape, or SpecError."""
     return Adapter(env, task)

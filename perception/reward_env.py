@@ -62,7 +62,7 @@ class ClassifierEnv(gym.Wrapper[Obs, np.ndarray, Obs, np.ndarray]):
         if not paths:
             raise ConfigError("no classifier is named; `sandlot classifier train` writes one")
         self._spec, self._robot = envs.env_spec(env), real_time(env)
-        self.panel = Panel(paths, self._spec, limits)
+        self.panel = Panel(paths, self._spec, limits, envs.crops(env))
         self._keeper = Keeper(queue or paths[-1].parent / FOLDER)
         self._faulty = 0  # episodes in a row that the classifier itself spoiled
         self._steps = self._doubtful = 0

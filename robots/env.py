@@ -39,7 +39,7 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
     [-1, 1]. `env_spec` names every number. The reward is 1 in the step that succeeds, which ends the
     episode, and 0 before; reaching `max_episode_steps` truncates. `info` holds `success` and, after a step,
     `action`: what was executed (clipped; all zeros, "hold", in place of one that is not finite). `real_time`
-    is the robot when it moves by itself, None in simulation.
+    is the robot when it moves by itself, None in simulation. `crops`: see `sandlot.learners.envs.crops`.
 
     How a trial begins is for `reset`'s options to say: without any, the robot does as it can (in simulation
     things are put where the scene wants them); `continue`: where everything stands; `scripted`: the task's
@@ -60,6 +60,7 @@ class RobotEnv(gym.Env[Obs, np.ndarray], Generic[Reading, Scene]):
         self.robot = robot
         self._standing = standing or Standing()
         self.real_time = robot if isinstance(robot, RealTime) else None
+        self.crops = dict(getattr(robot, "crops", {}))
         self.task = task
         self.render_mode = render_mode
         self.env_spec = EnvSpec(

@@ -13,7 +13,7 @@ from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.arm_physics import ArmPhysics
 from sandlot.sim.randomization import Draw, Randomization
 from sandlot.sim.render import Views
-from sandlot.sim.windows import Window
+from sandlot.sim.windows import WHOLE, Window
 
 CONTROL_HZ = 10.0
 SENSE_TICKS = 5  # the wrench is averaged over 10 ms, as a sensor's own filter would
@@ -47,6 +47,7 @@ class SimArm:
     ) -> None:
         self.control_hz = CONTROL_HZ
         self.cameras: dict[str, Camera] = {name: (image_px, image_px, 3) for name in cameras}
+        self.crops = {name: (windows or {}).get(name, WHOLE) for name in cameras}
         self._limits = limits
         self._randomization = randomization
         self._physics = ArmPhysics(world, limits, impedance or Impedance(), arm or panda())

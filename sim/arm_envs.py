@@ -57,6 +57,7 @@ def make(
         mjcf_gripper: name of its gripper's actuator, when the guess is wrong.
     """
     practised = TASKS[task](privileged=not cameras)
+    pair = [name for name in (task, practised.reverse) if name]  # one world, one camera file
     robot = SimArm(
         task,
         practised.limits,
@@ -64,7 +65,7 @@ def make(
         randomization=RANDOMIZATIONS[randomize],
         cameras=cameras,
         image_px=image_px,
-        windows=windows(camera_file, cameras, image_px) if camera_file else None,
+        windows=windows(camera_file, pair, cameras, image_px) if camera_file else None,
         arm=load_arm(mjcf, site=mjcf_site, gripper=mjcf_gripper) if mjcf else None,
     )
     return RobotEnv(robot, practised, render_mode)

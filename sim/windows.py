@@ -3,9 +3,10 @@
 The picture is that of `view` (crop, middle, resize) without the pixels that would be thrown away.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from sandlot.learners.errors import ConfigError
 from sandlot.perception.cameras.registry import pick_all
 from sandlot.perception.cameras.view import Crop, used
 
@@ -22,16 +23,30 @@ class Window(NamedTuple):
     bottom: float
 
 
+WHOLE = Window(-0.5, -0.5, 0.5, 0.5)
+"""What is drawn without a crop: the middle square."""
+
+
 def window(crop: Crop, width_px: int, height_px: int) -> Window:
     """A crop of a picture of this size as a window."""
     x, y = crop.x - width_px / 2, crop.y - height_px / 2
     return Window(x / height_px, y / height_px, (x + crop.width) / height_px, (y + crop.height) / height_px)
 
 
-def windows(path: str, cameras: Iterable[str], image_px: int) -> dict[str, Window]:
-    """What is observed of each camera, by a camera file."""
+def windows(path: str, tasks: Sequence[str], cameras: Iterable[str], image_px: int) -> dict[str, Window]:
+    """What is observed of each camera, by a camera file that is for one of these tasks.
+
+    Raises:
+        ConfigError: a simulated camera of the file is another, or another task's.
+    """
     found = {}
     for config in pick_all(path, cameras):
+        fitting = [f"{task}/{config.name}" for task in tasks]
+        if config.source == "sim" and config.device not in fitting:
+            raise ConfigError(
+                f"{path}: camera '{config.name}' is '{config.device}', and its crop is for that picture; "
+                f"name a camera file of {' or '.join(tasks)}, or set its device to {fitting[0]}"
+            )
         width_px, height_px = config.width_px or WIDTH_PX, config.height_px or HEIGHT_PX
         config.crop.check(width_px, height_px, config.name)
         part = used((height_px, width_px), config.crop, (image_px, image_px))

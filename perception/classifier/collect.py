@@ -8,6 +8,7 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import yaml
 
@@ -15,6 +16,7 @@ from sandlot.learners.errors import ConfigError
 from sandlot.learners.schema import EnvSpec, Flag, Stream
 from sandlot.learners.store import RunReader
 from sandlot.perception.classifier.dataset import Clip, Layout
+from sandlot.perception.classifier.model import Crops
 
 ENDED = Flag.TERMINATED | Flag.TRUNCATED | Flag.ABORTED
 CONFIG = "config.yaml"
@@ -39,13 +41,13 @@ class RunLabels:
             raise ConfigError(f"before={self.before}, close={self.close} must be at least 0")
 
 
-def layout_of(spec: EnvSpec, classes: tuple[str, ...]) -> Layout:
-    """The layout of frames that an env shows; ConfigError when it has no cameras."""
+def layout_of(spec: EnvSpec, classes: tuple[str, ...], crops: Crops | None = None) -> Layout:
+    """The layout of frames that an env shows, cropped so; ConfigError when it has no cameras."""
     if not spec.images:
         raise ConfigError(
             f"task '{spec.task}' was recorded without cameras; a classifier needs them: --cameras wrist side"
         )
-    return Layout(spec.task, dict(spec.images), classes)
+    return Layout(spec.task, dict(spec.images), classes, crops=dict(crops) if crops else msgspec.UNSET)
 
 
 def run_clips(folder: pathlib.Path, layout: Layout, how: RunLabels) -> Iterator[Clip]:

@@ -20,7 +20,7 @@ import safetensors.numpy
 from sandlot.learners.errors import ConfigError, SpecError, StoreError
 from sandlot.learners.files import write_whole
 from sandlot.perception.classifier.disk_frames import DiskFrames, Piece, begins
-from sandlot.perception.classifier.model import Shape
+from sandlot.perception.classifier.model import Shape, cropped_otherwise
 
 FORMAT = "sandlot-frames-1"
 INDEX = "dataset.json"
@@ -29,12 +29,16 @@ PARTS = tuple(SHARES)
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a data set holds: `dataset.json`. Classes go from the start of a task to its success."""
+    """What a data set holds: `dataset.json`. Classes go from the start of a task to its success.
+
+    `crops`: what of each camera's picture its frames show; left out where that is not known.
+    """
 
     task: str
     cameras: dict[str, Shape]
     classes: tuple[str, ...] = ("no", "yes")
     format: str = FORMAT
+    crops: dict[str, tuple[float, float, float, float]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Clip(NamedTuple):
@@ -98,7 +102,7 @@ class FrameStore:
 
         Raises:
             StoreError: there is none, or it is damaged.
-            SpecError: it holds frames of another task, of other cameras or of other classes.
+            SpecError: it holds frames of another task, of other cameras or crops, or of other classes.
         """
         self.folder = pathlib.Path(folder)
         index = self.folder / INDEX
@@ -116,6 +120,8 @@ class FrameStore:
                     f"data set '{folder}' has {name} {getattr(self.layout, name)}, not "
                     f"{getattr(layout, name)}; name another folder with --out"
                 )
+        if layout is not None and (other := cropped_otherwise(self.layout.crops or {}, layout.crops or {})):
+            raise SpecError(f"data set '{folder}': {other}; crop alike, or name another folder with --out")
 
     def records(self) -> list[Record]:
         """Every episode there is."""

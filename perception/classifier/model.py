@@ -23,7 +23,12 @@ from sandlot.learners.files import write_whole
 
 FORMAT = "sandlot-classifier-1"
 
+SAME = 0.005
+"""Crops that differ by less, in heights of the picture, are one."""
+
 Shape = tuple[int, int, int]
+Crops = Mapping[str, tuple[float, float, float, float]]
+"""What of each camera's picture is seen, as `sandlot.learners.envs.crops` has it; empty: not known."""
 Frames = Mapping[str, np.ndarray]
 """One frame of each camera, uint8 [H, W, C]; with a leading axis a batch of them."""
 
@@ -44,6 +49,7 @@ class ClassifierSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         debounce: so many steps must count before a stage is reached, at least 2.
         examples: how many frames each part of the data had, by `part/class`.
         figures: what was measured on held-out episodes.
+        crops: what of each camera's picture it was shown; left out where that is not known.
     """
 
     task: str
@@ -58,6 +64,7 @@ class ClassifierSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     debounce: int = 2
     examples: dict[str, int] = {}
     figures: dict[str, Any] = {}
+    crops: dict[str, tuple[float, float, float, float]] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def stages(self) -> int:
@@ -161,8 +168,8 @@ class Classifier:
         out = np.maximum(hidden, 0.0) @ self.weights["head/w1"] + self.weights["head/b1"]
         return out / np.float32(self.spec.temperature)
 
-    def matches(self, task: str, cameras: Mapping[str, Shape]) -> None:
-        """Raises SpecError unless it was trained for this task and for cameras that are there."""
+    def matches(self, task: str, cameras: Mapping[str, Shape], crops: Crops | None = None) -> None:
+        """Raises SpecError unless it was trained for this task and for cameras that are there, cropped so."""
         if task != self.spec.task:
             raise SpecError(
                 f"the classifier was trained for task '{self.spec.task}', not for '{task}'; name one of that"
@@ -177,6 +184,11 @@ class Classifier:
             raise SpecError(
                 f"the classifier was trained on other cameras: {'; '.join(wrong)}; observe with "
                 f"--cameras {' '.join(self.spec.cameras)} at its size, or train one on these cameras"
+            )
+        if cropped := cropped_otherwise(self.spec.crops or {}, crops or {}):
+            raise SpecError(
+                f"the classifier was trained on other parts of the pictures: {cropped}; give the "
+                "--camera-file that its frames were collected with, or none when they were collected so"
             )
 
     def to_bytes(self) -> bytes:
@@ -219,6 +231,16 @@ class Classifier:
                 "was changed or damaged; copy or train it again"
             )
         return found
+
+
+def cropped_otherwise(mine: Crops, theirs: Crops) -> str:
+    """Words about cameras whose crops are known to differ; empty when there is none."""
+    words = "camera '{}' was cropped to {} and now to {} (sides from the middle, in heights of the picture)"
+    return "; ".join(
+        words.format(name, *([round(float(x), 3) for x in crop[name]] for crop in (mine, theirs)))
+        for name in sorted(mine.keys() & theirs.keys())
+        if not np.allclose(mine[name], theirs[name], rtol=0.0, atol=SAME)
+    )
 
 
 def part(weights: Mapping[str, Any], owner: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from sandlot.learners.errors import SandlotError
 from sandlot.learners.schema import Entry, EnvSpec
 from sandlot.perception.classifier import judge
-from sandlot.perception.classifier.model import Classifier, reached
+from sandlot.perception.classifier.model import Classifier, Crops, reached
 from sandlot.perception.classifier.watch import Fault, Limits, Watch
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,15 @@ class Opinion(NamedTuple):
 class Panel:
     """Looks at one step after the other; `begin` starts an episode."""
 
-    def __init__(self, paths: list[pathlib.Path], spec: EnvSpec, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        paths: list[pathlib.Path],
+        spec: EnvSpec,
+        limits: Limits | None = None,
+        crops: Crops | None = None,
+    ) -> None:
         """Loads the classifiers; raises what `Classifier.load` and `matches` refuse."""
-        self.paths, self._spec = paths, spec
+        self.paths, self._spec, self._crops = paths, spec, crops
         self.classifiers = [self._load(path) for path in paths]
         self._versions = [_version(path) for path in paths]
         self._watch = Watch(limits)
@@ -109,7 +115,7 @@ class Panel:
     def _load(self, path: pathlib.Path) -> Classifier:
         """A file's classifier, once it fits; it answers once, so that what is compiled is compiled by now."""
         found = Classifier.load(path)
-        found.matches(self._spec.task, self._spec.images)
+        found.matches(self._spec.task, self._spec.images, self._crops)
         found.logits({name: np.zeros((1, *shape), np.uint8) for name, shape in found.spec.cameras.items()})
         return found
 

@@ -269,6 +269,12 @@ def test_what_does_not_fit_is_refused_before_anything_moves(path, tmp_path):
     with pytest.raises(WeightsError, match="damaged or no classifier"):
         (tmp_path / "x.safetensors").write_bytes(b"nothing")
         ClassifierEnv(Lift(), str(tmp_path / "x.safetensors"))
+    make(crops={"side": (-0.2, -0.2, 0.2, 0.2)}).save(path)
+    ClassifierEnv(Lift(), str(path)).close()  # whose crops are not known
+    cropped = Lift()
+    cropped.crops = {"side": (-0.5, -0.5, 0.5, 0.5)}
+    with pytest.raises(SpecError, match="camera 'side' was cropped to"):
+        ClassifierEnv(cropped, str(path))
     with pytest.raises(ConfigError, match="no classifier is named"):
         ClassifierEnv(Lift(), "")
 

@@ -167,7 +167,7 @@ def _collect(argv: list[str]) -> dict[str, Any]:
 def _of_task(task: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
     """Where frames of a simulated task go, and the episodes as they are played."""
     env = envs.make(task, **flags.env.kwargs())
-    layout = layout_of(envs.env_spec(env), flags.classes or CLASSES)
+    layout = layout_of(envs.env_spec(env), flags.classes or CLASSES, envs.crops(env))
     store = FrameStore(_folder(flags.out, task) / DATA, layout)
 
     def clips() -> Iterator[Clip]:
@@ -224,7 +224,7 @@ def _report(argv: list[str]) -> dict[str, Any]:
     folder = pathlib.Path(flags.folder)
     classifier = Classifier.load(folder / FILE)
     store = FrameStore(flags.data or folder / DATA)
-    classifier.matches(store.layout.task, store.layout.cameras)
+    classifier.matches(store.layout.task, store.layout.cameras, store.layout.crops or {})
     if store.layout.classes != classifier.spec.classes:
         raise ConfigError(
             f"data '{store.folder}' has classes {store.layout.classes}, the classifier "

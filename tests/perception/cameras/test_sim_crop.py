@@ -58,15 +58,30 @@ def test_an_env_takes_the_crops_of_a_camera_file(tmp_path):
     side = CameraConfig(name="side", source="sim", device="arm_pick/side", crop=CROPS[1])
     save(file, {"side": side})
     config = EnvConfig(cameras=("side",), image_px=64, camera_file=str(file))
-    frames = []
+    frames, crops = [], []
     for settings in (config, EnvConfig(cameras=("side",), image_px=64)):
         env = envs.make("arm_pick", **settings.kwargs())
         frames.append(env.reset(seed=1)[0]["images"]["side"])
+        crops.append(envs.crops(env)["side"])
         env.close()
     assert frames[0].shape == (64, 64, 3) and np.abs(frames[0].astype(float) - frames[1]).mean() > 10
-    assert windows(str(file), ("side",), 64)["side"] == window(CROPS[1], 640, 480)
+    assert windows(str(file), ["arm_pick"], ("side",), 64)["side"] == window(CROPS[1], 640, 480) == crops[0]
+    assert crops[1] == Window(-0.5, -0.5, 0.5, 0.5)
     with pytest.raises(ConfigError, match="camera 'wrist' is not in"):
         envs.make("arm_pick", cameras=("wrist",), camera_file=str(file))
+
+
+def test_a_camera_file_of_another_task_or_camera_is_refused(tmp_path):
+    file = str(tmp_path / "cameras.yaml")
+    for device in ("arm_pcb/wrist", "arm_relocate/side"):
+        save(file, {"wrist": CameraConfig(name="wrist", source="sim", device=device, crop=CROPS[1])})
+        with pytest.raises(ConfigError, match=f"camera 'wrist' is '{device}'.* file of arm_relocate"):
+            windows(file, ["arm_relocate", "arm_relocate_back"], ["wrist"], 64)
+    for device in ("arm_relocate/wrist", "arm_relocate_back/wrist"):
+        save(file, {"wrist": CameraConfig(name="wrist", source="sim", device=device, crop=CROPS[1])})
+        assert windows(file, ["arm_relocate", "arm_relocate_back"], ["wrist"], 64)
+    save(file, {"wrist": CameraConfig(name="wrist", source="v4l2", device="0", crop=CROPS[1])})
+    assert windows(file, ["arm_relocate"], ["wrist"], 64)
 
 
 def test_where_a_camera_file_means_nothing_it_is_refused():

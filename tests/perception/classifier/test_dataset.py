@@ -76,6 +76,19 @@ def test_another_task_or_camera_is_refused(tmp_path):
         FrameStore(tmp_path).add([one._replace(frames={"wrist": one.frames["wrist"]})])
 
 
+def test_frames_of_another_crop_are_refused_where_both_are_known(tmp_path):
+    def cropped(top):
+        return Layout("arm_pick", CAMERAS, crops={"wrist": (-0.5, top, 0.5, 0.5)})
+
+    FrameStore(tmp_path / "old", LAYOUT)
+    assert not FrameStore(tmp_path / "old", cropped(-0.5)).layout.crops
+    FrameStore(tmp_path / "new", cropped(-0.5))
+    FrameStore(tmp_path / "new", LAYOUT)
+    FrameStore(tmp_path / "new", cropped(-0.499))
+    with pytest.raises(SpecError, match="camera 'wrist' was cropped to .*, or name another folder"):
+        FrameStore(tmp_path / "new", cropped(-0.3))
+
+
 def test_a_label_without_a_class_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="class 2 is not one of"):
         FrameStore(tmp_path, LAYOUT).add([clip("a", [0, 2])])

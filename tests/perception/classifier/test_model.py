@@ -100,6 +100,24 @@ def test_other_cameras_and_another_task_are_refused():
     make().matches("arm_pick", CAMERAS | {"another": (4, 4, 3)})
 
 
+def test_another_crop_is_refused_where_both_are_known(tmp_path):
+    whole, cropped = (-0.5, -0.5, 0.5, 0.5), (-0.25, -0.3, 0.25, 0.2)
+    made = make(crops={"wrist": cropped})
+    made.save(tmp_path / "c.safetensors")
+    loaded = Classifier.load(tmp_path / "c.safetensors")
+    for one in (made, loaded):
+        with pytest.raises(SpecError, match=r"camera 'wrist' was cropped to \[-0.25, .* give the --camera"):
+            one.matches("arm_pick", CAMERAS, {"wrist": whole})
+        one.matches("arm_pick", CAMERAS, {"wrist": tuple(side + 0.001 for side in cropped), "side": whole})
+        one.matches("arm_pick", CAMERAS)  # a robot on ROS
+    make().matches("arm_pick", CAMERAS, {"wrist": cropped})  # a file of before
+    assert made.digest != make().digest
+
+
+def test_a_file_without_crops_keeps_its_digest():
+    assert b"crops" not in make().to_bytes() and b"crops" in make(crops={}).to_bytes()
+
+
 def test_frames_of_another_size_are_refused():
     with pytest.raises(SpecError, match="camera 'side' gives missing"):
         make().logits({"wrist": picture(0.5)[None]})
