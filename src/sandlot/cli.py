@@ -107,9 +107,11 @@ def spelled_out(argv: Sequence[str]) -> list[str]:
 
 
 def _one_line(box: str) -> str:
-    """The text inside tyro's error box, on one line."""
-    body = [line.strip("│ ").strip() for line in box.splitlines() if line.startswith("│")]
-    return re.sub(r"\s+", " ", " ".join(line.strip("─ ") for line in body)).strip()
+    """The text inside tyro's error box, on one line; coloured on a terminal, and without sides in ASCII."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
+    inside = [line for line in lines if line.startswith("│")] or [line for line in lines if line][1:]
+    texts = [line.strip("│─ ") for line in inside]
+    return " ".join(" ".join(text for text in texts if text.strip("-")).split())
 
 
 Action = tuple[str, Callable[[list[str]], None]]
