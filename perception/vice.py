@@ -58,15 +58,23 @@ class ViceConfig:
     ends: bool = True
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.smooth < 0.5 or self.most <= 0.0 or self.lr <= 0.0:
-            raise ConfigError(
-                f"smooth={self.smooth}, most={self.most}, lr={self.lr}: smooth is in [0, 0.5), the others "
-                "are above 0"
-            )
-        if self.batch < 1 or self.every < 1 or self.hidden < 1:
-            raise ConfigError(
-                f"batch={self.batch}, every={self.every}, hidden={self.hidden} must be at least 1"
-            )
+        """Raises ConfigError naming the setting, its value and the rule."""
+        rules = {
+            "smooth": (0.0 <= self.smooth < 0.5, "lie in [0, 0.5)"),
+            "light": (0.0 <= self.light < 1.0, "lie in [0, 1)"),
+            "decay": (0.0 <= self.decay < math.inf, "be finite and at least 0"),
+            "lr": (0.0 < self.lr < math.inf, "be finite and above 0"),
+            "most": (0.0 < self.most < math.inf, "be finite and above 0"),
+            "shift_px": (self.shift_px >= 0, "be at least 0"),
+            **{name: (getattr(self, name) >= 1, "be at least 1") for name in ("batch", "every", "hidden")},
+        }
+        for name, (good, rule) in rules.items():
+            if not good:
+                raise ConfigError(
+                    f"reward setting {name}={getattr(self, name)} cannot be used: it must {rule}"
+                )
+        if self.encoder:
+            plugins.load("encoder", self.encoder)
 
 
 def begin(key: jax.Array, cameras: dict[str, Shape], config: ViceConfig) -> Learning:

@@ -39,15 +39,21 @@ def of_run(folder: pathlib.Path, config: TrainConfig, spec: EnvSpec) -> Images:
             return safetensors.numpy.load_file(kept)
         except (safetensors.SafetensorError, OSError) as error:
             raise StoreError(f"'{kept}' is damaged ({error}); delete it to read --vice anew") from error
+    made = read(config, spec)
+    write_whole(kept, safetensors.numpy.save(made))
+    return made
+
+
+def read(config: TrainConfig, spec: EnvSpec) -> Images:
+    """The examples that `--vice` names, as `of_run` gives them."""
     layout, frames = examples(pathlib.Path(config.vice))
     if layout.task != spec.task:
         raise SpecError(
             f"--vice '{config.vice}' shows task '{layout.task}', not '{spec.task}'; name examples of this one"
         )
+    frames = {camera: spread(seen) for camera, seen in frames.items()}
     made = _features(frames, config, spec) if config.env.encoder else _of_cameras(frames, config.vice, spec)
-    made = {camera: np.ascontiguousarray(spread(seen)) for camera, seen in made.items()}
-    write_whole(kept, safetensors.numpy.save(made))
-    return made
+    return {camera: np.ascontiguousarray(seen) for camera, seen in made.items()}
 
 
 def examples(source: pathlib.Path) -> tuple[Layout, Images]:

@@ -38,6 +38,12 @@ class ViceReward:
         self._state = vice.begin(self._key, vice_goals.shapes(spec), self.config)
         self._told: Info = {"reward_loss": jnp.zeros(()), "skipped": jnp.zeros((), jnp.int32)}
 
+    @staticmethod
+    def check(config: TrainConfig, spec: EnvSpec) -> None:
+        """Refuses settings and examples that a run of this spec could not learn from."""
+        settings(config.vice_settings)
+        vice_goals.read(config, spec)
+
     def update(self, batch: Transition, own: int, updates: int) -> tuple[Transition, Info]:
         """One gradient step, if one is due, and the batch with the reward's own word; see `LearnedReward`."""
         seen = self._seen(batch)
@@ -104,9 +110,19 @@ def settings(given: tuple[str, ...]) -> ViceConfig:
     for text in given:
         name, _, value = text.partition("=")
         try:
-            found[name] = known[name](yaml.safe_load(value))
+            found[name] = _as(known[name], yaml.safe_load(value))
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ConfigError(
                 f"--vice-settings '{text}' cannot be used; write NAME=VALUE of {', '.join(known)}"
+                + (f", here a value of type {known[name].__name__}" if name in known else "")
             ) from error
     return ViceConfig(**found)
+
+
+def _as(kind: type, value: Any) -> Any:
+    """The value as a setting's type; raises where that would change what was said (2.7 batches, "maybe")."""
+    if kind is float and not isinstance(value, bool):
+        return float(value)  # also of "3e-4", which is text in YAML
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not {kind.__name__}")
+    return value

@@ -214,6 +214,28 @@ def test_what_a_learned_reward_cannot_work_with_is_refused():
     assert settings(("smooth=0.2", "batch=8")).batch == 8
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lr=nan", "lr=nan cannot be used: it must be finite"),
+        ("most=.inf", "most=inf cannot be used: it must be finite and above 0"),
+        ("decay=-5", "decay=-5.0 cannot be used"),
+        ("light=7", r"light=7.0 cannot be used: it must lie in \[0, 1\)"),
+        ("shift_px=-3", "shift_px=-3 cannot be used"),
+        ("batch=2.7", "'batch=2.7' cannot be used; .* here a value of type int"),
+        ("ends=maybe", "'ends=maybe' cannot be used; .* here a value of type bool"),
+        ("encoder=nope", "encoder 'nope' does not exist; choose one of"),
+    ],
+)
+def test_a_setting_that_would_not_be_meant_is_refused(text, words):
+    with pytest.raises(ConfigError, match=words):
+        settings((text,))
+
+
+def test_a_number_may_be_written_as_yaml_does_not_read_it():
+    assert settings(("lr=3e-4", "most=2")) == vice.ViceConfig(lr=3e-4, most=2.0)
+
+
 def test_an_end_by_success_may_be_ignored(tmp_path):
     data, ends = goals(tmp_path / "data"), {}
     flat = np.zeros((1, 4), np.float32)
