@@ -98,7 +98,7 @@ class FrameStore:
     """A data set's folder. Adding is atomic: a file is there as a whole, or not at all."""
 
     def __init__(self, folder: pathlib.Path | str, layout: Layout | None = None) -> None:
-        """Opens a folder, or makes it for this layout.
+        """Opens a folder; one that is not there yet is for this layout, and made by the first frames.
 
         Raises:
             StoreError: there is none, or it is damaged.
@@ -109,7 +109,9 @@ class FrameStore:
         if not index.is_file():
             if layout is None:
                 raise StoreError(f"'{folder}' holds no frames; `sandlot classifier collect` makes a data set")
-            write_whole(index, msgspec.json.encode(layout))
+            self._refuse_file()
+            self.layout = layout
+            return
         try:
             self.layout = msgspec.json.decode(index.read_bytes(), type=Layout)
         except (msgspec.MsgspecError, OSError) as error:
@@ -122,6 +124,11 @@ class FrameStore:
                 )
         if layout is not None and (other := cropped_otherwise(self.layout.crops or {}, layout.crops or {})):
             raise SpecError(f"data set '{folder}': {other}; crop alike, or name another folder with --out")
+
+    def begin(self) -> None:
+        """Makes the folder unless it is there; `add` does so itself."""
+        if not (self.folder / INDEX).is_file():
+            write_whole(self.folder / INDEX, msgspec.json.encode(self.layout))
 
     def records(self) -> list[Record]:
         """Every episode there is."""
@@ -195,8 +202,17 @@ class FrameStore:
         arrays["label"] = np.concatenate([clip.labels for clip in clips]).astype(np.uint8)
         arrays["hard"] = np.concatenate([clip.hard for clip in clips]).astype(np.uint8)
         metadata = {"format": FORMAT, "episodes": msgspec.json.encode(records).decode()}
+        self.begin()
         path = self.folder / f"{len(self._files()):05d}-{uuid.uuid4().hex[:8]}.safetensors"
         write_whole(path, safetensors.numpy.save(arrays, metadata))
+
+    def _refuse_file(self) -> None:
+        """Raises StoreError when a file lies where the folder must be made."""
+        for path in (self.folder, *self.folder.parents):
+            if path.is_file():
+                raise StoreError(
+                    f"'{path}' is a file where the folder of a data set must be; name another with --out"
+                )
 
     def _files(self) -> list[pathlib.Path]:
         return sorted(self.folder.glob("*.safetensors"))

@@ -71,7 +71,7 @@ def test_one_line_for_what_cannot_be(folder, argv, text, capsys, monkeypatch):
 
 
 def test_an_unclear_or_unknown_frame_is_refused(folder, capsys):
-    FrameStore(folder / "data", Layout("arm_pick", CAMERAS))
+    FrameStore(folder / "data", Layout("arm_pick", CAMERAS)).begin()
     save(folder / "queue", {c: picture(0.5) for c in CAMERAS}, 0.5, "e")
     assert call("relabel", folder, "--label", "no", "--frames", "zzz") == 2
     assert "frame 'zzz' is not in" in capsys.readouterr().err

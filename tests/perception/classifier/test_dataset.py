@@ -66,7 +66,7 @@ def test_a_held_out_episode_stays_held_out(tmp_path):
 
 
 def test_another_task_or_camera_is_refused(tmp_path):
-    FrameStore(tmp_path, LAYOUT)
+    FrameStore(tmp_path, LAYOUT).begin()
     with pytest.raises(SpecError, match="has task arm_pick, not arm_insert; name another folder"):
         FrameStore(tmp_path, Layout("arm_insert", CAMERAS))
     with pytest.raises(SpecError, match="has cameras"):
@@ -80,9 +80,9 @@ def test_frames_of_another_crop_are_refused_where_both_are_known(tmp_path):
     def cropped(top):
         return Layout("arm_pick", CAMERAS, crops={"wrist": (-0.5, top, 0.5, 0.5)})
 
-    FrameStore(tmp_path / "old", LAYOUT)
+    FrameStore(tmp_path / "old", LAYOUT).begin()
     assert not FrameStore(tmp_path / "old", cropped(-0.5)).layout.crops
-    FrameStore(tmp_path / "new", cropped(-0.5))
+    FrameStore(tmp_path / "new", cropped(-0.5)).begin()
     FrameStore(tmp_path / "new", LAYOUT)
     FrameStore(tmp_path / "new", cropped(-0.499))
     with pytest.raises(SpecError, match="camera 'wrist' was cropped to .*, or name another folder"):
@@ -97,6 +97,21 @@ def test_a_label_without_a_class_is_refused(tmp_path):
 def test_a_folder_without_frames_says_how_to_get_some(tmp_path):
     with pytest.raises(StoreError, match="`sandlot classifier collect` makes a data set"):
         FrameStore(tmp_path)
+
+
+def test_nothing_is_made_before_there_are_frames(tmp_path):
+    store = FrameStore(tmp_path / "data", LAYOUT)
+    with pytest.raises(ConfigError):
+        store.add([clip("a", [0, 2])])
+    assert store.records() == [] and not (tmp_path / "data").exists()
+    store.add([clip("a", [0, 1])])
+    assert FrameStore(tmp_path / "data").layout == LAYOUT
+
+
+def test_a_file_where_the_folder_must_be_is_refused_before_anything_is_played(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StoreError, match="/file' is a file where the folder of a data set must be"):
+        FrameStore(tmp_path / "file" / "data", LAYOUT)
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -167,7 +167,7 @@ def classified(library, tmp_path):
     weights |= {"head/w1": np.zeros((2, 2), np.float32), "head/b1": np.array([0.0, 3.0], np.float32)}
     beside = tmp_path / "classifiers" / "rig"
     Classifier(spec=spec, weights=weights).save(beside / "classifier.safetensors")
-    FrameStore(beside / "data", Layout(task="rig", cameras={"side": shape}))
+    FrameStore(beside / "data", Layout(task="rig", cameras={"side": shape})).begin()
     queue.save(beside / "queue", {"side": np.full((32, 32, 3), 70, np.uint8)}, 0.5, "e1")
     env = EnvConfig(cameras=("side",), classifier=str(beside / "classifier.safetensors"))
     save_config(tmp_path / "runs" / "first" / "config.yaml", TrainConfig(task="rig", env=env))
