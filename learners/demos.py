@@ -26,6 +26,8 @@ STREAM_ACTOR = "script"
 """Actor name of the stream that scripted demonstrations are stored under."""
 STREAM_PERSON = "person"
 """The same for those of people."""
+NEXT_SEED = "next_seed"
+"""Kept with a folder: the seed after those that its episodes were reset with."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,11 +77,23 @@ def record_demos(config: DemosConfig) -> Iterator[Demo]:
         env.close()
 
 
-def save_demos(store: RunStore, demos: Iterable[Demo], actor: str = STREAM_ACTOR) -> tuple[int, int]:
-    """Commits each demonstration to a run store as it is recorded; returns (episodes, attempts)."""
+def fresh_seed(store: RunStore, seed: int) -> int:
+    """`seed`, or the first one after it that none of the episodes in a folder was reset with."""
+    return max(seed, int(store.get_meta(NEXT_SEED, seed + len(store.episodes()))))
+
+
+def save_demos(
+    store: RunStore, demos: Iterable[Demo], actor: str = STREAM_ACTOR, *, seed: int | None = None
+) -> tuple[int, int]:
+    """Commits each demonstration to a run store as it is recorded; returns (episodes, attempts).
+
+    `seed` is what the first attempt was reset with, for `fresh_seed` to go on from.
+    """
     stream = Stream(actor, os.urandom(8).hex())
     episodes, attempts = 0, 0
     for demo in demos:
+        if seed is not None:
+            store.set_meta(NEXT_SEED, seed + demo.attempts)
         store.append([Batch(stream, demo.steps, demo.finals)])
         episodes, attempts = episodes + 1, demo.attempts
     return episodes, attempts

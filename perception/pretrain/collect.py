@@ -1,7 +1,7 @@
 """Recording play: frames of many scenes, without any label or success, for an encoder to learn from."""
 
 import dataclasses
-import os
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,9 +14,7 @@ from sandlot.learners.demos import Demo, placed
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.real_time import when_ready
 from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
-from sandlot.learners.schema import Entry, Source, Stream
-from sandlot.learners.store import RunStore
-from sandlot.learners.wire import Batch
+from sandlot.learners.schema import Entry, Source
 from sandlot.perception.pretrain.data import TRUTH
 
 HOLD = 4
@@ -33,7 +31,7 @@ class PlayConfig:
         expert: share of the time that the task's scripted expert acts, where it has one; the rest is random
             actions, each held for one to four steps.
         noise: deviation of the noise on the expert's action.
-        seed: episode k is reset with seed + k.
+        seed: episode k is reset with seed + k; when there are episodes, after the seeds that they had.
     """
 
     episodes: int = 200
@@ -43,10 +41,11 @@ class PlayConfig:
     seed: int = 20000
 
     def __post_init__(self) -> None:
-        if min(self.episodes, self.steps) < 1 or not 0 <= self.expert <= 1 or self.noise < 0:
+        least = min(self.episodes, self.steps) >= 1 and self.seed >= 0
+        if not (least and 0 <= self.expert <= 1 and 0 <= self.noise < math.inf):
             raise ConfigError(
                 f"episodes={self.episodes} and steps={self.steps} must be at least 1, expert={self.expert:g} "
-                f"between 0 and 1, noise={self.noise:g} not below 0"
+                f"between 0 and 1, noise={self.noise:g} and seed={self.seed} not below 0"
             )
 
 
@@ -83,15 +82,6 @@ def collect(env: envs.Env, config: PlayConfig) -> Iterator[Demo]:
         demo = placed(demo.steps, demo.finals, demo.episode._replace(number=k), step, k + 1)
         step += len(demo.steps)
         yield demo
-
-
-def save(store: RunStore, demos: Iterator[Demo]) -> int:
-    """Commits each episode as it is recorded; returns how many."""
-    stream, count = Stream(ACTOR, os.urandom(8).hex()), 0
-    for demo in demos:
-        store.append([Batch(stream, demo.steps, demo.finals)])
-        count += 1
-    return count
 
 
 def _episode(env: envs.Env, config: PlayConfig, number: int, rng: np.random.Generator) -> Demo:

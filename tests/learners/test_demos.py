@@ -7,7 +7,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec as GymSpec
 
 from sandlot.learners import envs
-from sandlot.learners.demos import DemosConfig, record_demos, save_demos
+from sandlot.learners.demos import DemosConfig, fresh_seed, record_demos, save_demos
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.schema import Flag, Source, check_steps
 from sandlot.learners.store import RunReader, RunStore
@@ -69,6 +69,20 @@ def test_demonstrations_are_kept_in_a_run_store(walk, tmp_path):
         check_steps(part.steps, part.finals, spec)
     assert [len(part.steps) for part in stored] == [2, 2]
     assert stored[1].steps["state"].ravel().tolist() == [0, 0.5] and stored[0].stream == stored[1].stream
+
+
+def test_what_is_added_later_is_not_played_again(walk, tmp_path):
+    spec = envs.env_spec(envs.make(walk))
+    seeds = []
+    for asked in (0, 0, 100, 50):
+        with RunStore.open(tmp_path / "demos", spec) as store:
+            seeds.append(fresh_seed(store, asked))
+            config = DemosConfig(task=walk, episodes=2, seed=seeds[-1])
+            save_demos(store, record_demos(config), seed=config.seed)
+    assert seeds == [0, 3, 100, 103]  # every odd one fails
+    with RunStore.open(tmp_path / "old", spec) as store:
+        save_demos(store, record_demos(DemosConfig(task=walk, episodes=2)))
+        assert fresh_seed(store, 7) == 9
 
 
 def test_an_expert_that_never_succeeds_is_given_up(walk):

@@ -8,7 +8,7 @@ import tyro
 
 from sandlot.cli import parse, print_result
 from sandlot.learners import envs
-from sandlot.learners.demos import STREAM_PERSON, DemosConfig, record_demos, save_demos
+from sandlot.learners.demos import STREAM_PERSON, DemosConfig, fresh_seed, record_demos, save_demos
 from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.human_demos import give_time, record_human
@@ -25,7 +25,7 @@ class Flags:
     Attributes:
         task: what to demonstrate.
         episodes: successful episodes to record.
-        seed: attempt k starts from seed + k.
+        seed: attempt k starts from seed + k; when there are episodes, after the seeds that they had.
         noise: how much noise the expert adds, so that demonstrations also show how to recover.
         limit_s: how long a person has for one episode; the task's own limit is meant for policies.
         out: folder to write; `demos/TASK` when empty. More episodes are added to what is there.
@@ -76,7 +76,8 @@ def _by_script(config: DemosConfig, flags: Flags, folder: pathlib.Path) -> tuple
     spec = envs.env_spec(env)
     env.close()
     with RunStore.open(folder, spec) as store:
-        return *save_demos(store, record_demos(config)), store.last_seq
+        config = dataclasses.replace(config, seed=fresh_seed(store, config.seed))
+        return *save_demos(store, record_demos(config), seed=config.seed), store.last_seq
 
 
 def _by_hand(config: DemosConfig, flags: Flags, folder: pathlib.Path) -> tuple[int, int, int]:

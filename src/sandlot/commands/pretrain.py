@@ -2,7 +2,9 @@
 
 import dataclasses
 import pathlib
+import sys
 import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import tyro
 
 from sandlot.cli import parse, print_result
 from sandlot.learners import envs
+from sandlot.learners.demos import Demo, fresh_seed, save_demos
 from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.store import RunStore
@@ -22,6 +25,7 @@ from sandlot.robots.env import RobotEnv
 
 PretrainArgs = Annotated[PretrainConfig, tyro.conf.arg(name="")]
 PlayArgs = Annotated[collect.PlayConfig, tyro.conf.arg(name="")]
+TELL_EVERY_S = 2.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,7 +150,9 @@ def _collect(flags: CollectFlags) -> int:
     env = _with_truth(envs.make(flags.task, **flags.env.kwargs()))
     try:
         with RunStore.open(folder, envs.env_spec(env)) as store:
-            episodes = collect.save(store, collect.collect(env, flags.play))
+            play = dataclasses.replace(flags.play, seed=fresh_seed(store, flags.play.seed))
+            demos = _told(collect.collect(env, play), flags.task, play.episodes)
+            episodes, _ = save_demos(store, demos, collect.ACTOR, seed=play.seed)
             steps = store.last_seq
     finally:
         env.close()
@@ -160,6 +166,17 @@ def _collect(flags: CollectFlags) -> int:
     }
     print_result(result, as_json=flags.json)
     return 0
+
+
+def _told(demos: Iterator[Demo], task: str, asked: int) -> Iterator[Demo]:
+    """The episodes; every few seconds a line says how many are stored."""
+    said_s, steps = time.monotonic(), 0
+    for count, demo in enumerate(demos, 1):
+        yield demo
+        steps += len(demo.steps)
+        if time.monotonic() - said_s >= TELL_EVERY_S or count == asked:
+            said_s = time.monotonic()
+            sys.stderr.write(f"{task}: {count} of {asked} episodes, {steps} steps\n")
 
 
 def _with_truth(env: envs.Env) -> envs.Env:

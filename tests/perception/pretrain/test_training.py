@@ -2,13 +2,17 @@ import json
 import logging
 import pathlib
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from tests.perception.pretrain.world import Square
 
 from sandlot import cli
 from sandlot.learners.errors import ConfigError, WeightsError
+from sandlot.learners.store import RunReader
 from sandlot.perception.encoders.file import TrainedEncoder
 from sandlot.perception.pretrain import PretrainConfig, picture, probe, read, train
+from sandlot.perception.pretrain.collect import PlayConfig
 
 TINY = '{"kernels": [2, 1], "strides": [2, 1], "channels": [8, 8]}'
 
@@ -81,6 +85,21 @@ def test_settings_that_cannot_be_are_refused(play: str) -> None:
         PretrainConfig(settings="{")
     with pytest.raises(ConfigError, match="encoder 'conv' has no setting colours"):
         train(read([play]), PretrainConfig(method=("bc",), settings='{"colours": 3}'))
+
+
+def test_play_is_added_in_scenes_of_its_own(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = gym.envs.registration.EnvSpec("sandlot/ArmPick-v0", lambda **_: Square())
+    monkeypatch.setitem(gym.registry, "sandlot/ArmPick-v0", spec)
+    words = ["pretrain", "collect", "arm_pick", "--cameras", "eye", "--episodes", "2", "--steps", "3"]
+    for _ in range(2):
+        assert cli.run([*words, "--out", str(tmp_path / "play")]) == 0
+        assert "arm_pick: 2 of 2 episodes, " in capsys.readouterr().err
+    scenes = {stored.steps["image.eye"][0].tobytes() for stored in RunReader(tmp_path / "play").read()}
+    assert len(scenes) == 4
+    with pytest.raises(ConfigError, match="seed=-1 not below 0"):
+        PlayConfig(seed=-1)
 
 
 def test_ridge_finds_a_plane() -> None:

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from sandlot.learners.demos import save_demos
 from sandlot.learners.schema import Entry, EnvSpec
 from sandlot.learners.store import RunStore
 from sandlot.perception.pretrain import collect
@@ -68,5 +69,5 @@ def record(folder: pathlib.Path, episodes: int = 30, env: gym.Env[Any, Any] | No
     env = env or knowing()
     config = collect.PlayConfig(episodes=episodes, steps=6, seed=0)
     with RunStore.open(folder, env.get_wrapper_attr("env_spec")) as store:
-        collect.save(store, collect.collect(env, config))
+        save_demos(store, collect.collect(env, config), collect.ACTOR)
     return str(folder)
