@@ -13,6 +13,7 @@ from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.env_config import EnvArgs, EnvConfig, Pace, Stale
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.files import write_whole
+from sandlot.learners.turns import TurnConfig
 
 Preset = Literal["task", "rlpd", "serl", "sac", "bc", "wsrl", "hg_dagger"]
 
@@ -143,6 +144,7 @@ class TrainConfig:
             raise ConfigError(f"--actors is {self.actors}; one robot is commanded by 1 actor: leave it out")
         if not 0 <= self.port < 65536:
             raise ConfigError(f"--port is {self.port}; ports go from 1 to 65535, 0 finds a free one")
+        TurnConfig(self.tries, self.call_after).check()
         if self.vice:
             _check_vice(self.env, self.agent)
 

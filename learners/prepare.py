@@ -1,12 +1,14 @@
 """A run's folder: made once with its config and demonstrations, opened again to resume."""
 
 import dataclasses
+import itertools
 import logging
 import os
 import pathlib
 import shutil
+import threading
 
-from sandlot.learners import envs
+from sandlot.learners import envs, plugins
 from sandlot.learners.config import (
     TrainConfig,
     check_person,
@@ -19,6 +21,7 @@ from sandlot.learners.config import (
 from sandlot.learners.demos import DemosConfig, record_demos, save_demos
 from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.schema import EnvSpec
+from sandlot.learners.sight import encoder_of
 from sandlot.learners.store import RunStore
 from sandlot.learners.store_file import lock_folder
 from sandlot.learners.store_read import RunReader
@@ -63,21 +66,47 @@ def stored_config(run: str, task: str) -> TrainConfig | None:
     return config
 
 
+def check(config: TrainConfig, stored: TrainConfig | None, spec: EnvSpec | None = None) -> None:
+    """Refuses what cannot be used before anything is written; `spec` spares making the env to ask it."""
+    if stored is not None:
+        refuse_changes(stored, config)
+    check_person(config)
+    if config.init:
+        existing_run(config.init)
+    check_address(f"tcp://{config.host}:{config.port}", config.keys or None)
+    if stored is None:
+        _check_new(config, spec or _spec(config))
+
+
+def _check_new(config: TrainConfig, spec: EnvSpec) -> None:
+    """Refuses what the learner of a new run would; one that goes on may have lost what it began from."""
+    cfg = config.agent
+    for name, path in (("vice", config.vice), ("agent.encoder-init", cfg.encoder_init)):
+        if path and not pathlib.Path(path).exists():
+            raise ConfigError(f"--{name} '{path}' does not exist; give the path of one")
+    encoder = encoder_of(cfg)
+    if cfg.encoder_init and not spec.images:
+        raise ConfigError(
+            f"--agent.encoder-init is {cfg.encoder_init}, but the agent observes no frames; name cameras "
+            "and leave --encoder out, or leave this out"
+        )
+    if cfg.encoder_init:
+        plugins.load("weights", "encoder")(cfg, encoder, spec.images)
+    if config.vice_settings and not (config.vice or config.back_vice):
+        raise ConfigError(
+            f"--vice-settings {' '.join(config.vice_settings)} is about a learned reward; name examples of "
+            "success with --vice, or leave it out"
+        )
+    if config.vice:
+        plugins.load("reward", "vice").check(config, spec)
+
+
 def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Path, TrainConfig]:
     """Makes or reopens the folder of a run and writes its config; returns both."""
     folder = run_folder(config.run, config.task)
+    check(config, stored)
     if stored is not None:
-        refuse_changes(stored, config)
         log.info("resuming run=%s", folder)
-    check_person(config)
-    if config.init:
-        existing_run(config.init)  # what cannot be used is refused before anything is written
-    for name, path in (("vice", config.vice), ("agent.encoder-init", config.agent.encoder_init)):
-        if stored is None and path and not pathlib.Path(path).exists():
-            raise ConfigError(f"--{name} '{path}' does not exist; give the path of one")
-    check_address(f"tcp://{config.host}:{config.port}", config.keys or None)
-    if stored is None:
-        _spec(config)
     config = dataclasses.replace(config, run=config.run if "/" in config.run else folder.name)
     kept = (
         config if stored is None else dataclasses.replace(config, port=stored.port)
@@ -95,21 +124,26 @@ def prepare(config: TrainConfig, stored: TrainConfig | None) -> tuple[pathlib.Pa
     return folder, config
 
 
-def prepare_demos(folder: pathlib.Path, config: TrainConfig) -> int:
+def prepare_demos(folder: pathlib.Path, config: TrainConfig, stop: threading.Event | None = None) -> int:
     """Fills the run's `demos/`, a run store that also says what the task observes; returns its steps.
 
-    They are recorded beside and renamed when complete, so a resumed run never finds half of them.
+    They are recorded beside and renamed when complete, so a resumed run never finds half of them. Once `stop`
+    is set no other is begun, and what there is of them is thrown away.
     """
+    stop = stop or threading.Event()
     target = folder / DEMOS_FOLDER
     if not target.exists():
         beside = folder / f".{DEMOS_FOLDER}.partial"
         shutil.rmtree(beside, ignore_errors=True)
-        _record(beside, config)
+        if not _record(beside, config, stop):
+            shutil.rmtree(beside, ignore_errors=True)
+            return 0
         beside.rename(target)
     return RunReader(target).last_seq
 
 
-def _record(target: pathlib.Path, config: TrainConfig) -> None:
+def _record(target: pathlib.Path, config: TrainConfig, stop: threading.Event) -> bool:
+    """Whether all are recorded; False once `stop` is set."""
     with RunStore.open(target, _spec(config)) as store:
         if config.demos_file:
             store.import_from(RunReader(config.demos_file))
@@ -117,10 +151,14 @@ def _record(target: pathlib.Path, config: TrainConfig) -> None:
             demos = DemosConfig(
                 task=config.task, episodes=config.demos, seed=config.seed + DEMO_SEED, env=config.env.alone()
             )
-            episodes, attempts = save_demos(store, record_demos(demos))
+            until_stopped = itertools.takewhile(lambda _: not stop.is_set(), record_demos(demos))
+            episodes, attempts = save_demos(store, until_stopped)
+            if episodes < config.demos:
+                return False
             log.info(
                 "event=demos_recorded episodes=%d attempts=%d steps=%d", episodes, attempts, store.last_seq
             )
+    return True
 
 
 def _spec(config: TrainConfig) -> EnvSpec:

@@ -22,6 +22,7 @@ from sandlot.learners.process import Child, last_lines
 from sandlot.learners.progress import read_status, write_status
 from sandlot.learners.real_time import complaint_in
 from sandlot.learners.report import write_report
+from sandlot.learners.store_file import FILE as STORE_FILE
 from sandlot.learners.store_file import lock_folder
 from sandlot.learners.view import View
 
@@ -164,17 +165,18 @@ def train(config: TrainConfig, stored: TrainConfig | None, stop: threading.Event
     with contextlib.ExitStack() as held:
         for run in runs:  # from now on, though the learner is not up yet
             held.callback(os.close, lock_folder(run.folder / LOGS, "run's log folder"))
-        demo_steps = [prepare_demos(*run) for run in runs]
+        demo_steps = [prepare_demos(*run, stop) for run in runs]
         for run in runs:
             (run.folder / STATUS_FILE).unlink(missing_ok=True)
-        finished = Supervisor(folder, config, back).run(stop)
+        finished = not stop.is_set() and Supervisor(folder, config, back).run(stop)
     seconds = round(time.monotonic() - began_s, 1)
     summaries = [
         {**_summary(run, finished, steps), "train_seconds": seconds}
         for run, steps in zip(runs, demo_steps, strict=True)
     ]
     for run, summary in zip(runs, summaries, strict=True):
-        summary["report"] = str(write_report(run.folder))
+        if (run.folder / STORE_FILE).is_file():  # none where it was stopped before the learner was up
+            summary["report"] = str(write_report(run.folder))
     if back:
         summaries[0]["back"] = summaries[1]
     return {**summaries[0], "seconds": round(time.monotonic() - began_s, 1)}

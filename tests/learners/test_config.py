@@ -25,6 +25,8 @@ from sandlot.learners.errors import ConfigError, StoreError
         ({"actors": -1}, "--actors is -1"),
         ({"checkpoint_s": math.nan}, "--checkpoint-s is nan"),
         ({"demos": -1}, "--demos is -1; it must not be negative"),
+        ({"tries": -3}, "--tries is -3, --call-after is 50; use at least 1"),
+        ({"call_after": -1}, "--call-after is -1"),
         ({"port": 70000}, "--port is 70000; ports go from 1 to 65535"),
         ({"max_lead_steps": 6, "actors": 1}, "use 7 or more"),  # 20 updates a call at ratio 4: 5 steps, and 2
     ],

@@ -18,7 +18,7 @@ from sandlot.learners.pair import back_run, with_partner
 from sandlot.learners.policy import Policy, PolicyArch
 from sandlot.learners.prepare import prepare
 from sandlot.learners.schema import Flag
-from sandlot.learners.train import Supervisor
+from sandlot.learners.train import Supervisor, train
 
 ARCH = PolicyArch(hidden=(2,))
 
@@ -111,6 +111,19 @@ def test_the_second_run_is_made_beside_the_first_and_found_again(tmp_path):
     assert with_partner(stored, stored)[1] == BACK
     again = back_run(folder, config, reverse)
     assert again.folder == back.folder
+
+
+def test_what_the_second_run_cannot_use_leaves_no_folder_of_the_first(tmp_path):
+    config = tiny(task=TASK, run=str(tmp_path / "shuttle"))
+    back = tmp_path / "shuttle_back"
+    back.mkdir()
+    (back / "notes").touch()
+    with pytest.raises(ConfigError, match=f"reverse task '{BACK}'.*shuttle_back' is not empty"):
+        train(config, None, threading.Event())
+    (back / "notes").unlink()
+    with pytest.raises(ConfigError, match="--back-vice learns the reward from frames"):
+        train(dataclasses.replace(config, back_vice="nix"), None, threading.Event())
+    assert list(tmp_path.iterdir()) == [back] and not list(back.iterdir())
 
 
 def test_both_learners_and_one_actor_are_supervised(tmp_path):

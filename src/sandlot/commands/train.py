@@ -20,8 +20,7 @@ def main(argv: list[str]) -> int:
     summary = train(config, stored, stop_on_signals())
     print_result(summary, as_json=config.json)
     if not summary["finished"]:
-        sys.stderr.write(
-            f"sandlot train: stopped; resume with: sandlot train {config.task} --run {config.run}\n"
-        )
+        named = f" --run {config.run}" if config.run else ""
+        sys.stderr.write(f"sandlot train: stopped; resume with: sandlot train {config.task}{named}\n")
         return INTERRUPTED_EXIT
     return 0
