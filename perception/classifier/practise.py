@@ -9,7 +9,7 @@ policy can play in the expert's place, in the same ways: what it does is labelle
 """
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -64,10 +64,11 @@ def practise(
     noise: float = NOISE,
     world: str = "sim",
     policy: str = "",
+    known: Collection[str] = (),
 ) -> Iterator[Clip]:
     """Plays episodes to their time limit, successful or not; episode k is reset with seed + k.
 
-    An episode's name says world, task, seed and who played, so that the same one is not added twice. The
+    An episode's name says world, task, seed and who played; one that is `known` is not played again. The
     newest policy of the run `policy` plays, with its own noise; the task's expert when that is empty.
 
     Raises:
@@ -76,8 +77,9 @@ def practise(
     """
     lead, name = played_by(env, policy) if policy else (expert(env, task), "")
     for k in range(episodes):
-        clip = _episode(env, layout, seed + k, noise, lead)
-        yield clip._replace(episode=f"{world}/{layout.task}{name}/{seed + k}")
+        episode = f"{world}/{layout.task}{name}/{seed + k}"
+        if episode not in known:
+            yield _episode(env, layout, seed + k, noise, lead)._replace(episode=episode)
 
 
 def expert(env: envs.Env, task: str) -> Lead:

@@ -51,6 +51,11 @@ def test_from_collecting_to_learning_on(folder, capsys):
     [
         (["collect", "arm_pick"], "was recorded without cameras"),
         (["collect"], "name a task or folders"),
+        (["collect", "arm_pick", "--noise", "-1"], "--noise -1 at least 0"),
+        (["collect", "arm_pick", "--noise", "nan"], "--noise nan at least 0"),
+        (["collect", "arm_pick", "--seed", "-1"], "--seed -1 and --noise"),
+        (["collect", "arm_pick", "--episodes", "0"], "--episodes 0 must be at least 1"),
+        (["collect", "arm_pick", "--teleop", "scripted"], "--teleop scripted is for training"),
         (["collect", "nowhere"], "'nowhere' holds no run"),
         (["train", "nowhere"], "'nowhere/data' holds no frames; `sandlot classifier collect` makes"),
         (["report", "nowhere"], "does not exist; `sandlot classifier train` writes one"),

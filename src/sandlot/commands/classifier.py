@@ -1,29 +1,26 @@
 """`sandlot classifier`: rewards from camera frames, from a first labelled frame to a file that is trusted."""
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 import pathlib
 import sys
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from sandlot.cli import act, parse, print_result
+from sandlot.commands.classifier_flags import Collect, Relabel, Report, Train
 from sandlot.learners import envs
-from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.files import write_whole
 from sandlot.learners.store import RunReader
 from sandlot.perception.classifier import Classifier, queue, report
 from sandlot.perception.classifier.collect import RunLabels, layout_of, run_clips
 from sandlot.perception.classifier.dataset import PARTS, Clip, FrameStore
-from sandlot.perception.classifier.practise import NOISE, practise
+from sandlot.perception.classifier.practise import practise
 from sandlot.perception.classifier.sheet import Tile, sheet
-from sandlot.perception.classifier.train import LearnConfig, Progress, train
+from sandlot.perception.classifier.train import Progress, train
 
 HELP = {
     "collect": "label frames: from runs, demonstrations and bags as runs, or from a simulated task",
@@ -36,8 +33,6 @@ ROOT, CLASSES = pathlib.Path("classifiers"), ("no", "yes")
 TOGETHER = 10
 """Episodes that are written as one file."""
 
-Words = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
-
 
 def main(argv: list[str]) -> int:
     """Runs one of the actions."""
@@ -49,92 +44,6 @@ def main(argv: list[str]) -> int:
 def _run(name: str, argv: list[str]) -> None:
     run = {"collect": _collect, "train": _train, "report": _report, "relabel": _relabel}
     print_result(run[name](argv), as_json="--json" in argv)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Collect:
-    """Label frames and keep them in a data set.
-
-    A task's name plays its scripted expert in simulation, with noise and failures, and the simulator labels.
-    A folder is a run or demonstrations, recorded with cameras: the last frames of successes show success.
-
-    Attributes:
-        sources: tasks to play, and folders to read.
-        episodes: how many to play of each task.
-        seed: episode k starts from seed + k.
-        noise: the expert's noise, from none up to this; less for tasks of fractions of a millimetre.
-        policy: a run whose policy plays a task in the expert's place: what it learned to do to a classifier's
-            eyes is then labelled as what it is.
-        out: the classifier's folder; `classifiers/TASK` when empty.
-        classes: from the start of the task to its success; one flag each, when there are stages.
-        label: every frame of the folders is of this class, whatever they say.
-        before: frames before the last one of a success that show it as well.
-        close: frames before those that count as hard, and are learned from twice as often.
-        env: the env's settings, for tasks.
-        json: end with one line of JSON.
-    """
-
-    sources: tyro.conf.Positional[tuple[str, ...]]
-    episodes: int = 40
-    seed: int = 0
-    noise: float = NOISE
-    policy: str = ""
-    out: str = ""
-    classes: Words = ()
-    label: str = ""
-    before: int = 0
-    close: int = 8
-    env: EnvArgs = EnvConfig()
-    json: bool = False
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Train:
-    """Learn from a classifier's data; goes on from its file when there is one.
-
-    Attributes:
-        folder: the classifier's folder, such as `classifiers/arm_pick`.
-        fresh: start from new weights although there is a file.
-        learn: how to learn.
-        json: end with one line of JSON.
-    """
-
-    folder: tyro.conf.Positional[str]
-    fresh: bool = False
-    learn: Annotated[LearnConfig, tyro.conf.arg(name="")] = LearnConfig()
-    json: bool = False
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Report:
-    """Measure a classifier on the held-out episodes of its data, or of another's.
-
-    Attributes:
-        folder: the classifier's folder.
-        data: another data set, cut by the same rule: only its test episodes are looked at.
-        json: end with one line of JSON.
-    """
-
-    folder: tyro.conf.Positional[str]
-    data: str = ""
-    json: bool = False
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Relabel:
-    """List the frames that a classifier was not sure of; with `--label`, say what they show.
-
-    Attributes:
-        folder: the classifier's folder.
-        label: the class of the named frames.
-        frames: which; the end of a name is enough. One flag each.
-        json: end with one line of JSON.
-    """
-
-    folder: tyro.conf.Positional[str]
-    label: str = ""
-    frames: Words = ()
-    json: bool = False
 
 
 def _collect(argv: list[str]) -> dict[str, Any]:
@@ -181,6 +90,7 @@ def _of_task(task: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
                 noise=flags.noise,
                 world="randomized" if flags.env.randomize else "sim",
                 policy=flags.policy,
+                known={record.episode for record in store.records()},
             )
         finally:
             env.close()

@@ -40,6 +40,16 @@ def test_the_same_seed_is_the_same_episode():
     np.testing.assert_array_equal(first[3].labels, again[3].labels)
 
 
+def test_an_episode_that_is_known_is_not_played_again():
+    env, layout = Lift(), layout_of(Lift().env_spec, ("no", "yes"))
+    played = []
+    env.reset = lambda *, seed: played.append(seed) or Lift.reset(env, seed=seed)
+    known = {"sim/arm_pick/0", "sim/arm_pick/2"}
+    found = list(practise(env, "arm_pick", layout, episodes=4, seed=0, known=known))
+    assert [clip.episode for clip in found] == ["sim/arm_pick/1", "sim/arm_pick/3"]
+    assert played == [1, 3]
+
+
 def test_hard_frames_lie_around_a_success():
     truth = np.array([0, 0, 0, 1, 1, 0, 0, 0, 0], bool)
     assert np.flatnonzero(close_to_success(truth, steps=2)).tolist() == [1, 2, 5, 6]
