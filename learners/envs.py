@@ -90,7 +90,7 @@ def make(
     elif task in tasks():
         env = _check_own(_make_id(task, _own_id(task, robot), render, kwargs), task)
     else:
-        raise ConfigError(_unknown(task))
+        raise ConfigError(unknown(task))
     env = _wrapped(env, "person", person) if teleop == "scripted" else env
     return _dressed(env, classifier, encoder)
 
@@ -213,7 +213,7 @@ def _make_id(task: str, id_: str, render: bool, kwargs: dict[str, Any]) -> Env:
     except gym.error.DependencyNotInstalled as err:
         raise ConfigError(f"task '{task}' needs a package that is not installed: {_one_line(err)}") from err
     except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv) as err:
-        raise ConfigError(_unknown(task)) from err
+        raise ConfigError(unknown(task)) from err
     except ModuleNotFoundError as err:
         raise ConfigError(f"task '{task}': {err}; install it, or put its folder on PYTHONPATH") from err
     except (gym.error.Error, TypeError, ImportError) as err:
@@ -227,7 +227,7 @@ def _one_line(err: Exception) -> str:
     return " ".join(str(err).split())
 
 
-def _unknown(task: str) -> str:
+def unknown(task: str) -> str:
     """Text for a name that nobody registered, with the nearest names and the valid choices."""
     ids = [
         f"{PREFIX}{i}"

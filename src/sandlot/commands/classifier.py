@@ -57,7 +57,7 @@ def _collect(argv: list[str]) -> dict[str, Any]:
         )
     began_s, episodes, frames, folder = time.monotonic(), 0, 0, pathlib.Path()
     for source in flags.sources:
-        store, clips = _of_task(source, flags) if source in envs.tasks() else _of_folder(source, flags)
+        store, clips = _of_task(source, flags) if _is_task(source) else _of_folder(source, flags)
         folder = store.folder
         for some in _batches(clips):
             added = store.add(some)
@@ -73,8 +73,26 @@ def _collect(argv: list[str]) -> dict[str, Any]:
     }
 
 
+def _is_task(source: str) -> bool:
+    """Whether a source is a task's name, not a folder; ConfigError when it is neither."""
+    if source in envs.tasks() or pathlib.Path(source).exists():
+        return source in envs.tasks()
+    if source.startswith(envs.PREFIX):
+        raise ConfigError(
+            f"collect plays Sandlot's own tasks, not '{source}'; choose one of {', '.join(envs.tasks())}"
+        )
+    if "/" not in source:
+        raise ConfigError(f"there is no folder '{source}', and {envs.unknown(source)}")
+    return False
+
+
 def _of_task(task: str, flags: Collect) -> tuple[FrameStore, Iterator[Clip]]:
     """Where frames of a simulated task go, and the episodes as they are played."""
+    if flags.label:
+        raise ConfigError(
+            f"--label {flags.label} is for folders; of task '{task}' the simulator says what frames show: "
+            "leave it out"
+        )
     env = envs.make(task, **flags.env.kwargs())
     layout = layout_of(envs.env_spec(env), flags.classes or CLASSES, envs.crops(env))
     store = FrameStore(_folder(flags.out, task) / DATA, layout)
