@@ -3,19 +3,23 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from sandlot.learners.errors import ConfigError, SpecError
 from sandlot.learners.schema import Entry, EnvSpec, Flag, Source
 from sandlot.learners.store_read import RunReader, Stored
+from sandlot.perception.classifier.watch import Limits
 from sandlot.perception.encoders.base import Shape
 
 log = logging.getLogger(__name__)
 
 TRUTH = "truth."
 """State entries with this prefix are what a simulation knows; they judge an encoder, it never sees them."""
+
+
+MOST_EMPTY = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,10 +121,12 @@ def _part(reader: RunReader, folder: pathlib.Path | str, cameras: Sequence[str])
     rows, steps, episode = _rows(reader)
     if not len(steps):
         raise ConfigError(f"'{folder}' holds no steps to learn from; record some first")
+    frames = {name: np.stack([row[f"image.{name}"] for row in rows]) for name in names}
+    _check_seen(frames, folder)
     return Recording(
         spec=_seen_spec(spec, hidden, names),
         truth_entries=tuple(e for e, h in zip(spec.state, hidden, strict=True) if h),
-        frames={name: np.stack([row[f"image.{name}"] for row in rows]) for name in names},
+        frames=frames,
         state=np.stack([row["state"][seen] for row in rows]),
         truth=np.stack([row["state"][known] for row in rows]),
         episode=episode,
@@ -130,6 +136,18 @@ def _part(reader: RunReader, folder: pathlib.Path | str, cameras: Sequence[str])
         discount=np.array([step["discount"] for _, step in steps]),
         shown=np.array([step["source"] != Source.POLICY for _, step in steps]),
     )
+
+
+def _check_seen(frames: Mapping[str, np.ndarray], folder: pathlib.Path | str) -> None:
+    """Raises ConfigError for a camera that shows nothing most of the time."""
+    for camera, its in frames.items():
+        ends = np.array([(frame.min(), frame.max()) for frame in its], int)
+        empty = (ends[:, 1] < Limits.dark) | (ends[:, 1] - ends[:, 0] < Limits.contrast)
+        if empty.mean() > MOST_EMPTY:
+            raise ConfigError(
+                f"'{folder}': camera '{camera}' shows nothing in {empty.mean():.0%} of the frames (black, or "
+                "of one colour); see its lens, cable and light and record anew, or name others with --cameras"
+            )
 
 
 def _seen_spec(spec: EnvSpec, hidden: Sequence[bool], cameras: Iterable[str]) -> EnvSpec:

@@ -52,11 +52,12 @@ def probe(encoder: TrainedEncoder, recording: Recording, held_out: float, seed: 
 
 def said(found: dict[str, Any]) -> dict[str, Any]:
     """The probe in one line a figure."""
-    own = [v["r2"] for k, v in found.items() if not k.startswith(TRUTH)]
-    short: dict[str, Any] = {"r2_of_the_robots_state": round(float(np.mean(own)), 3)} if own else {}
+    own = [v["r2"] for k, v in found.items() if not k.startswith(TRUTH) and v["r2"] is not None]
+    short: dict[str, Any] = {"r2_of_the_robots_state": round(float(np.mean(own)), 3) if own else None}
     for name, value in found.items():
         if name.startswith(TRUTH):
-            short[f"r2_of_{name.removeprefix(TRUTH)}"] = round(value["r2"], 3)
+            rounded = None if value["r2"] is None else round(value["r2"], 3)
+            short[f"r2_of_{name.removeprefix(TRUTH)}"] = rounded
         if "median_mm" in value:
             short[f"{name.removeprefix(TRUTH)}_median_mm"] = round(value["median_mm"], 1)
             short[f"{name.removeprefix(TRUTH)}_p90_mm"] = round(value["p90_mm"], 1)
@@ -77,11 +78,11 @@ def _fit(x: np.ndarray, y: np.ndarray, ask: np.ndarray, strength: float) -> np.n
     return ((ask - mean) / deviation) @ np.linalg.solve(gram, a.T @ (y - middle)) + middle
 
 
-def r2(said: np.ndarray, values: np.ndarray) -> float:
-    """1 - residual / variance, over all numbers of an entry; those that hardly vary are left out."""
+def r2(said: np.ndarray, values: np.ndarray) -> float | None:
+    """1 - residual / variance, over all numbers of an entry that vary; None when hardly any does."""
     varies = values.std(0) > 1e-3
     if not varies.any():
-        return float("nan")
+        return None
     rest = np.square(said - values)[:, varies].sum(0) / np.square(values - values.mean(0))[:, varies].sum(0)
     return float(1.0 - rest.mean())
 

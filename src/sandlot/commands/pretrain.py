@@ -1,6 +1,7 @@
 """`sandlot pretrain`: an encoder from recordings; `collect` records play, `convert` reads SERL's weights."""
 
 import dataclasses
+import os
 import pathlib
 import sys
 import time
@@ -26,6 +27,7 @@ from sandlot.robots.env import RobotEnv
 PretrainArgs = Annotated[PretrainConfig, tyro.conf.arg(name="")]
 PlayArgs = Annotated[collect.PlayConfig, tyro.conf.arg(name="")]
 TELL_EVERY_S = 2.0
+PICTURE = ".png"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Flags:
         json: end with one line of JSON.
     """
 
-    data: tyro.conf.Positional[tuple[str, ...]]
+    data: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="FOLDER ...")]
     out: str = "encoder.safetensors"
     cameras: tuple[str, ...] = ()
     config: PretrainArgs = PretrainConfig()
@@ -96,6 +98,7 @@ def main(argv: list[str]) -> int:
 
 
 def _pretrain(flags: Flags) -> int:
+    out = _writable(pathlib.Path(flags.out))
     recording = data.read(flags.data, flags.cameras)
     train, held = recording.split(flags.config.held_out, flags.config.seed)
     made = training.train(recording, flags.config)
@@ -109,9 +112,8 @@ def _pretrain(flags: Flags) -> int:
         "curve": made.report.curve,
         "probe": figures,
     }
-    out = pathlib.Path(flags.out)
     dataclasses.replace(made.encoder, facts=facts).save(out)
-    shown = out.with_suffix(".png")
+    shown = out.with_suffix(PICTURE)
     picture.save(picture.draw(made.encoder, made.params, recording, held), shown)
     result: dict[str, Any] = {
         "encoder": str(out),
@@ -132,6 +134,16 @@ def _pretrain(flags: Flags) -> int:
     }
     print_result(result, as_json=flags.json)
     return 0
+
+
+def _writable(out: pathlib.Path) -> pathlib.Path:
+    """The file to write, or ConfigError when that cannot be: known before anything is trained."""
+    if out.suffix.lower() == PICTURE:
+        raise ConfigError(f"--out '{out}' is where the picture goes; name the encoder .safetensors")
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if out.is_dir() or (there != out.absolute() and not there.is_dir()) or not os.access(there, os.W_OK):
+        raise ConfigError(f"--out '{out}' cannot be written because of '{there}'; name another file")
+    return out
 
 
 def _with_scene(

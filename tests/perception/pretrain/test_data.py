@@ -1,4 +1,5 @@
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,17 @@ def test_what_cannot_be_read_is_refused(play: str, tmp_path: pathlib.Path) -> No
         data.read([str(tmp_path / "none")])
     with pytest.raises(ConfigError, match="has no camera ear; it was recorded with eye"):
         data.read([play], ["ear"])
+
+    class Blind(Square):
+        def _obs(self) -> dict[str, Any]:
+            seen = super()._obs()
+            return seen | {"images": {"eye": np.full_like(seen["images"]["eye"], self.shade)}}
+
+    for shade in (3, 200):
+        Blind.shade = shade
+        folder = record(tmp_path / f"blind{shade}", 2, Blind())
+        with pytest.raises(ConfigError, match="camera 'eye' shows nothing in 100% of the frames"):
+            data.read([play, folder])
 
     class Other(Square):
         def __init__(self) -> None:

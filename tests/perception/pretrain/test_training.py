@@ -102,6 +102,25 @@ def test_play_is_added_in_scenes_of_its_own(
         PlayConfig(seed=-1)
 
 
+@pytest.mark.parametrize("out", ["e.png", "afile/e.safetensors", "afile/b/e.safetensors", "adir"])
+def test_where_nothing_can_be_written_is_known_before_training(
+    out: str, play: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "afile").touch()
+    (tmp_path / "adir").mkdir()
+    assert cli.run(["pretrain", "nowhere", "--out", str(tmp_path / out)]) == 2
+    assert f"--out '{tmp_path / out}' " in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adir", "afile"]
+
+
+def test_entries_that_do_not_vary_have_no_r2() -> None:
+    still = np.zeros((5, 2))
+    assert probe.r2(still, still) is None
+    found = {"a": {"r2": None}, "b": {"r2": 0.5}, "truth.x": {"r2": None}}
+    assert probe.said(found) == {"r2_of_the_robots_state": 0.5, "r2_of_x": None}
+    assert probe.said({"a": {"r2": None}}) == {"r2_of_the_robots_state": None}
+
+
 def test_ridge_finds_a_plane() -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 3))
