@@ -11,7 +11,7 @@ from importlib import resources
 import numpy as np
 from PIL import Image
 
-from sandlot.learners.errors import SandlotError
+from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.perception.cameras.view import Crop
 
 MOST_BYTES = 200
@@ -27,6 +27,9 @@ class CropPage:
         newest: the camera's newest frame, uint8 [H, W, 3]; SandlotError when there is none.
         keep: called with the crop that was chosen; what it refuses is shown on the page.
         port: where to listen; 0 chooses one.
+
+    Raises:
+        ConfigError: nobody can listen there.
     """
 
     def __init__(
@@ -45,7 +48,12 @@ class CropPage:
         class Handler(_Handler):
             owner = page
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        try:
+            self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        except (OSError, OverflowError) as error:
+            raise ConfigError(
+                f"--port {port} cannot be listened on: {error}; choose another, or 0 for a free one"
+            ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="crop page", daemon=True)
         self._thread.start()
 

@@ -12,6 +12,7 @@ import tyro
 from PIL import Image
 
 from sandlot.cli import act, parse, print_result
+from sandlot.learners.env_config import IMAGE_PX
 from sandlot.learners.errors import ConfigError
 from sandlot.perception.cameras import Camera, CameraConfig, Crop, devices, load, save, view
 from sandlot.perception.cameras.crop_page import CropPage
@@ -65,6 +66,11 @@ class Show:
     px: int = 128
     seconds: float = 3.0
     json: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for what no observation has."""
+        if not IMAGE_PX[0] <= self.px <= IMAGE_PX[1]:
+            raise ConfigError(f"--px is {self.px}: it must lie in {list(IMAGE_PX)}")
 
     def run(self) -> dict[str, Any]:
         """Looks and writes."""

@@ -1,6 +1,7 @@
 """`sandlot cameras` on real files: list, show, and a crop by numbers or on the page."""
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -99,6 +100,18 @@ def test_the_page_shows_the_picture_and_keeps_what_was_dragged():
     finally:
         page.close()
     assert not any(thread.name == "crop page" for thread in threading.enumerate())
+
+
+def test_a_port_that_cannot_be_and_a_size_that_none_has_are_refused(file, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for port in (taken.getsockname()[1], 99999):
+            assert run("crop", "side", "--file", file, "--port", port) == 2
+            assert f"--port {port} cannot be listened on" in capsys.readouterr().err
+    for px in (0, -1, 1025):
+        assert run("show", "side", "--file", file, "--px", px) == 2
+        assert f"--px is {px}: it must lie in [16, 1024]" in capsys.readouterr().err
 
 
 def test_a_camera_without_a_picture_is_said_on_the_page():
