@@ -64,6 +64,8 @@ class EnvConfig:
             )
         if self.person and self.teleop != "scripted":
             raise ConfigError("--person is about the scripted person; ask for one with --teleop scripted")
+        if len(set(self.cameras)) < len(self.cameras):
+            raise ConfigError(f"--cameras names one twice: {', '.join(self.cameras)}")
         if self.image_px and not IMAGE_PX[0] <= self.image_px <= IMAGE_PX[1]:
             raise ConfigError(
                 f"--image-px is {self.image_px}: it must lie in {list(IMAGE_PX)}, or be 0, the task's default"

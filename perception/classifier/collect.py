@@ -42,10 +42,15 @@ class RunLabels:
 
 
 def layout_of(spec: EnvSpec, classes: tuple[str, ...], crops: Crops | None = None) -> Layout:
-    """The layout of frames that an env shows, cropped so; ConfigError when it has no cameras."""
+    """The layout of frames that an env shows, cropped so; ConfigError for no cameras or too few classes."""
     if not spec.images:
         raise ConfigError(
             f"task '{spec.task}' was recorded without cameras; a classifier needs them: --cameras wrist side"
+        )
+    if len(set(classes)) < len(classes) or len(classes) < 2:
+        raise ConfigError(
+            f"classes {', '.join(classes)}: name two or more different ones, from the task's start to its "
+            "success: --classes no --classes yes"
         )
     return Layout(spec.task, dict(spec.images), classes, crops=dict(crops) if crops else msgspec.UNSET)
 

@@ -42,6 +42,7 @@ def test_a_number_that_cannot_be_names_flag_value_and_rule(change, words):
     [
         ({"image_px": 8, "cameras": ("side",)}, r"--image-px is 8: it must lie in \[16, 1024\], or be 0"),
         ({"image_px": 64}, "--image-px is about cameras; name them"),
+        ({"cameras": ("wrist", "side", "wrist")}, "--cameras names one twice: wrist, side, wrist"),
         ({"encoder": "e.safetensors"}, "--encoder is about cameras"),
     ],
 )

@@ -62,7 +62,10 @@ def test_from_collecting_to_learning_on(folder, capsys):
             "no folder 'arm_pik', and task 'arm_pik' does not exist (did you mean 'arm_pick'",
         ),
         (["collect", "gymnasium:Pendulum-v1"], "own tasks, not 'gymnasium:Pendulum-v1'; choose one of arm_"),
-        (["collect", "arm_pick", "--label", "yes"], "--label yes is for folders; the simulator says"),
+        (
+            ["collect", "arm_pick", "--label", "yes"],
+            "--label yes is for folders; of task 'arm_pick' the simulator",
+        ),
         (["train", "nowhere"], "'nowhere/data' holds no frames; `sandlot classifier collect` makes"),
         (["report", "nowhere"], "does not exist; `sandlot classifier train` writes one"),
         (["grow"], "unknown action 'grow'; there are: collect, train, report, relabel"),

@@ -85,3 +85,9 @@ def test_a_run_without_cameras_and_a_folder_without_a_run(tmp_path):
         layout_of(blind, ("no", "yes"))
     with pytest.raises(StoreError, match="holds no run"):
         next(run_clips(tmp_path, LAYOUT, RunLabels()))
+
+
+@pytest.mark.parametrize("classes", [("no",), ("no", "no"), ("no", "held", "no")])
+def test_classes_that_tell_nothing_apart_are_refused(classes):
+    with pytest.raises(ConfigError, match=f"classes {', '.join(classes)}: name two or more different ones"):
+        layout_of(SPEC, classes)
