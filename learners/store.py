@@ -53,7 +53,12 @@ class RunStore(RunReader):
         """
         path = Path(folder) / FILE
         if create and spec is not None:
-            os.makedirs(folder, exist_ok=True)
+            try:
+                os.makedirs(folder, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"folder '{folder}' cannot be made: {error.strerror}; name another"
+                ) from error
         elif not path.exists():
             raise no_run(folder)
         self._lock_fd = lock_folder(Path(folder), "run folder")

@@ -137,6 +137,13 @@ def test_another_task_is_refused_naming_both(store):
     RunStore.open(store.folder, SPEC).close()
 
 
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(StoreError, match=f"folder '{folder}' cannot be made: .*; name another"):
+            RunStore.open(folder, SPEC)
+
+
 def test_what_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(StoreError, match="holds no run"):
         RunReader(tmp_path)
