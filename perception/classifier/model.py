@@ -235,12 +235,13 @@ class Classifier:
 
 def cropped_otherwise(mine: Crops, theirs: Crops) -> str:
     """Words about cameras whose crops are known to differ; empty when there is none."""
-    words = "camera '{}' was cropped to {} and now to {} (sides from the middle, in heights of the picture)"
-    return "; ".join(
+    words = "camera '{}' was cropped to {} and now to {}"
+    found = [
         words.format(name, *([round(float(x), 3) for x in crop[name]] for crop in (mine, theirs)))
         for name in sorted(mine.keys() & theirs.keys())
         if not np.allclose(mine[name], theirs[name], rtol=0.0, atol=SAME)
-    )
+    ]
+    return f"{', '.join(found)} (sides from the middle, in heights of the picture)" if found else ""
 
 
 def part(weights: Mapping[str, Any], owner: str) -> dict[str, Any]:
