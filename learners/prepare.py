@@ -9,6 +9,7 @@ import shutil
 import threading
 
 from sandlot.learners import envs, plugins
+from sandlot.learners.agents.config import CLONES
 from sandlot.learners.config import (
     TrainConfig,
     check_person,
@@ -92,6 +93,11 @@ def _check_new(config: TrainConfig, spec: EnvSpec) -> None:
         )
     if cfg.encoder_init:
         plugins.load("weights", "encoder")(cfg, encoder, spec.images)
+    data = config.demos or config.demos_file or config.init_data
+    if not data and (cfg.algo in CLONES or (cfg.algo == "wsrl" and cfg.offline_steps)):
+        raise ConfigError(
+            f"agent '{cfg.algo}' learns from data first: give --demos, --demos-file or --init-data"
+        )
     if config.vice_settings and not (config.vice or config.back_vice):
         raise ConfigError(
             f"--vice-settings {' '.join(config.vice_settings)} is about a learned reward; name examples of "

@@ -94,6 +94,7 @@ def test_the_port_of_one_start_is_not_the_runs(config):
         ),
         ({"agent": AgentConfig(encoder_settings=("foo=1",))}, "cannot be made with settings .'foo=1'"),
         ({"agent": AgentConfig(encoder_init=__file__)}, "observes no frames; name cameras"),
+        ({"agent": AgentConfig(algo="wsrl"), "demos": 0}, "'wsrl' learns from data first: give --demos"),
         ({"vice_settings": ("lr=1",)}, "--vice-settings lr=1 is about a learned reward; name examples"),
         ({"back_vice": "nix"}, "--back-vice is 'nix'.*'gymnasium:Pendulum-v1' has no reverse task: leave"),
         ({"back_classifier": "nix", "in_turn": False}, "--back-classifier is 'nix'.*practised alone"),
