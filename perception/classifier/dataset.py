@@ -162,11 +162,11 @@ class FrameStore:
             records = _head(path)
             counts = [record.count for record in records]
             rows = np.flatnonzero(np.repeat([record.part == part for record in records], counts))
+            begin = begins(path, self._shapes(sum(counts)))
             if len(rows):
                 arrays = _numbers(path) | {"episode": np.repeat(np.arange(len(records)) + first, counts)}
                 for name, of_files in found.items():
                     of_files.append(arrays[name][rows])
-                begin = begins(path)
                 for camera, of_camera in pieces.items():
                     of_camera.append(Piece(path, begin[f"image.{camera}"], rows))
             first += len(records)
@@ -178,6 +178,11 @@ class FrameStore:
             joined["hard"].astype(bool),
             joined["episode"],
         )
+
+    def _shapes(self, count: int) -> dict[str, tuple[int, ...]]:
+        """The shape of every array of a file with so many frames."""
+        images = {f"image.{camera}": (count, *shape) for camera, shape in self.layout.cameras.items()}
+        return {"label": (count,), "hard": (count,), **images}
 
     def _check(self, clip: Clip) -> None:
         """Raises SpecError or ConfigError for an episode that does not fit."""

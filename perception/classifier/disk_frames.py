@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,9 +71,20 @@ class DiskFrames:
             raise StoreError(f"'{path}' cannot be read ({error}); restore it, or collect again") from error
 
 
-def begins(path: pathlib.Path) -> dict[str, int]:
-    """The byte at which each array of a safetensors file begins; the file's header was checked before."""
+def begins(path: pathlib.Path, shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """The byte at which each array of a safetensors file begins; the file's header was checked before.
+
+    Raises:
+        StoreError: one of these arrays is missing, not uint8, or of another shape.
+    """
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size))
+    for name, shape in shapes.items():
+        found = header.get(name, {"dtype": "missing", "shape": []})
+        if (found["dtype"], found["shape"]) != ("U8", list(shape)):
+            raise StoreError(
+                f"'{path}' is damaged or of another data set: array '{name}' is {found['dtype']} "
+                f"{found['shape']} and must be U8 {list(shape)}; restore it, or delete it and collect again"
+            )
     return {n: 8 + size + about["data_offsets"][0] for n, about in header.items() if n != "__metadata__"}

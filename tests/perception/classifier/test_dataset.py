@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,6 +120,33 @@ def test_a_damaged_file_is_named(tmp_path):
     file = next(tmp_path.glob("*.safetensors"))
     file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(StoreError, match=f"'{file}' is damaged"):
+        store.load("train")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "found"),
+    [
+        ("image.side", None, "'image.side' is missing"),
+        ("image.side", lambda a: a.astype(np.float32), r"'image.side' is F32 \[80, 8, 8, 3\] and must be U8"),
+        (
+            "image.wrist",
+            lambda a: a[:, ::2],
+            r"'image.wrist' is U8 \[80, 4, 8, 3\] and must be .*80, 8, 8, 3",
+        ),
+        ("label", lambda a: a[:-1], r"'label' is U8 \[79\] and must be U8 \[80\]"),
+    ],
+)
+def test_a_file_whose_arrays_are_not_those_of_the_set_is_named(tmp_path, name, change, found):
+    store = fill(tmp_path, episodes=4)
+    (file,) = tmp_path.glob("*.safetensors")
+    arrays = safetensors.numpy.load_file(file)
+    with safetensors.safe_open(file, framework="numpy") as opened:
+        metadata = opened.metadata()
+    old = arrays.pop(name)
+    if change:
+        arrays[name] = np.ascontiguousarray(change(old))
+    file.write_bytes(safetensors.numpy.save(arrays, metadata))
+    with pytest.raises(StoreError, match=found):
         store.load("train")
 
 
