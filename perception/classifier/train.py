@@ -20,7 +20,7 @@ from sandlot.perception.classifier.watch import Limits
 ANSWER_BATCH = 256
 HYSTERESIS = 1.5
 """How much lower the log odds are from which a stage counts as left."""
-MOST_DARK = 0.5
+MOST_BLANK = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -260,9 +260,15 @@ def _check(parts: dict[str, FrameSet], least: int) -> None:
                 )
     for camera, frames in parts["train"].frames.items():
         some = (frames[first : first + ANSWER_BATCH] for first in range(0, len(frames), ANSWER_BATCH))
-        dark = sum(int((x.max(axis=(1, 2, 3)) < Limits.dark).sum()) for x in some) / len(frames)
-        if dark > MOST_DARK:
+        blank = sum(int(_blank(x).sum()) for x in some) / len(frames)
+        if blank > MOST_BLANK:
             raise ConfigError(
-                f"camera '{camera}' is black in {dark:.0%} of the training frames; see its lens, cable and "
-                "light, and collect anew"
+                f"camera '{camera}' shows nothing in {blank:.0%} of the training frames (black or one grey); "
+                "see its lens, cable and light, and collect anew"
             )
+
+
+def _blank(frames: np.ndarray) -> np.ndarray:
+    """Which frames [n, H, W, C] show nothing, as `Watch` judges it."""
+    low, high = frames.min(axis=(1, 2, 3)), frames.max(axis=(1, 2, 3))
+    return (high < Limits.dark) | (high - low < Limits.contrast)

@@ -108,12 +108,13 @@ def test_an_empty_class_and_too_few_examples_are_refused(tmp_path):
         train(empty, QUICK)
 
 
-def test_black_frames_are_refused(tmp_path):
+@pytest.mark.parametrize("value", [0, 128])
+def test_black_or_grey_frames_are_refused(tmp_path, value):
     store, data = FrameStore(tmp_path, Layout("arm_pick", CAMERAS)), fill(tmp_path / "good").load("train")
     for k in range(9):
-        dark = read(data) | {"side": 0 * data.frames["side"][:]}
-        store.add([Clip(f"e{k}", dark, data.labels, data.hard)])
-    with pytest.raises(ConfigError, match="camera 'side' is black in 100% of the training frames"):
+        blank = read(data) | {"side": 0 * data.frames["side"][:] + np.uint8(value)}
+        store.add([Clip(f"e{k}", blank, data.labels, data.hard)])
+    with pytest.raises(ConfigError, match="camera 'side' shows nothing in 100% of the training frames"):
         train(store, QUICK)
 
 
