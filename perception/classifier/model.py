@@ -223,7 +223,7 @@ class Classifier:
             found = cls(spec=spec, weights=weights)
         except (WeightsError, ConfigError) as error:
             raise WeightsError(f"{where}: {error}") from error
-        except (safetensors.SafetensorError, msgspec.MsgspecError, KeyError, OSError) as error:
+        except (safetensors.SafetensorError, msgspec.MsgspecError, KeyError, TypeError, OSError) as error:
             raise WeightsError(f"{where} is damaged or no classifier ({error}); train it again") from error
         if metadata.get("digest") != found.digest:
             raise WeightsError(

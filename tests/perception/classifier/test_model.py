@@ -90,6 +90,16 @@ def test_another_file_is_no_classifier(path, tmp_path):
         Classifier.load(tmp_path / "none.safetensors")
 
 
+def test_a_setting_that_its_encoder_does_not_have_is_named(path):
+    spec = msgspec.to_builtins(make().spec) | {"settings": {"colours": 3}}
+    metadata = {"format": "sandlot-classifier-1", "spec": msgspec.json.encode(spec).decode(), "digest": "0"}
+    path.write_bytes(safetensors.numpy.save(make().weights, metadata))
+    with pytest.raises(
+        WeightsError, match="damaged or no classifier .*unexpected keyword argument 'colours'"
+    ):
+        Classifier.load(path)
+
+
 def test_other_cameras_and_another_task_are_refused():
     with pytest.raises(SpecError, match="camera 'side' must be .* and is not observed; observe"):
         make().matches("arm_pick", {"wrist": SHAPE})
