@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sandlot.learners import envs
 from sandlot.learners.command_lines import run_flag
 from sandlot.learners.config import TrainConfig, flag, run_folder
+from sandlot.learners.demos import require_expert
 from sandlot.learners.errors import ConfigError, SandlotError
 from sandlot.learners.prepare import check, prepare, stored_config
 from sandlot.learners.schema import EnvSpec
@@ -58,10 +59,12 @@ def _reverse(config: TrainConfig, stored: TrainConfig | None) -> tuple[str, EnvS
         reverse = envs.reverse(env)
         if not reverse:
             return "", None
-        spec = envs.env_spec(envs.make_reverse(env, config.back_classifier, config.env.encoder))
+        other = envs.make_reverse(env, config.back_classifier, config.env.encoder)
         if config.back_demos_file and stored is None:
             RunReader(config.back_demos_file)
-        return reverse, spec
+        elif config.demos and stored is None:
+            require_expert(other, reverse)
+        return reverse, envs.env_spec(other)
     finally:
         env.close()
 

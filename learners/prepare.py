@@ -19,7 +19,7 @@ from sandlot.learners.config import (
     run_folder,
     save_config,
 )
-from sandlot.learners.demos import DemosConfig, record_demos, save_demos
+from sandlot.learners.demos import DemosConfig, record_demos, require_expert, save_demos
 from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.sight import encoder_of
@@ -168,11 +168,16 @@ def _record(target: pathlib.Path, config: TrainConfig, stop: threading.Event) ->
 
 
 def _spec(config: TrainConfig) -> EnvSpec:
-    """What the task observes: as the demonstrations' file says (that needs no env), or as the env does."""
+    """What the task observes: as the demonstrations' file says (that needs no env), or as the env does.
+
+    An env that demonstrations are to be recorded in must have an expert.
+    """
     if config.demos_file:
         return RunReader(config.demos_file).spec
     env = envs.make(config.task, **config.env.kwargs())
     try:
+        if config.demos:
+            require_expert(env, config.task)
         return envs.env_spec(env)
     finally:
         env.close()

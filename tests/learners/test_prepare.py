@@ -94,7 +94,8 @@ def test_the_port_of_one_start_is_not_the_runs(config):
         ),
         ({"agent": AgentConfig(encoder_settings=("foo=1",))}, "cannot be made with settings .'foo=1'"),
         ({"agent": AgentConfig(encoder_init=__file__)}, "observes no frames; name cameras"),
-        ({"agent": AgentConfig(algo="wsrl"), "demos": 0}, "'wsrl' learns from data first: give --demos"),
+        ({"demos": 3}, "has no scripted expert"),
+        ({"agent": AgentConfig(algo="wsrl")}, "'wsrl' learns from data first: give --demos"),
         ({"vice_settings": ("lr=1",)}, "--vice-settings lr=1 is about a learned reward; name examples"),
         ({"back_vice": "nix"}, "--back-vice is 'nix'.*'gymnasium:Pendulum-v1' has no reverse task: leave"),
         ({"back_classifier": "nix", "in_turn": False}, "--back-classifier is 'nix'.*practised alone"),
@@ -103,7 +104,7 @@ def test_the_port_of_one_start_is_not_the_runs(config):
 )
 def test_what_is_refused_leaves_no_folder(changes, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig(**{"task": "gymnasium:Pendulum-v1", "run": "./mine", **changes})
+    config = TrainConfig(**{"task": "gymnasium:Pendulum-v1", "run": "./mine", "demos": 0, **changes})
     with pytest.raises(SandlotError, match=words):
         train(config, None, threading.Event())
     assert not list(tmp_path.iterdir())
@@ -159,7 +160,7 @@ def test_demonstrations_stop_when_asked_and_are_recorded_anew_later(tmp_path, mo
 
 def test_a_folder_keeps_the_name_it_was_given_and_is_found_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder, config = prepare(TrainConfig(task="gymnasium:Pendulum-v1", run="./mine"), None)
+    folder, config = prepare(TrainConfig(task="gymnasium:Pendulum-v1", run="./mine", demos=0), None)
     assert folder.resolve() == tmp_path / "mine"
     assert config.run == "./mine"
     assert stored_config(config.run, config.task) == config
