@@ -20,6 +20,8 @@ from sandlot.perception.classifier.train import Progress, answers, judged
 
 REPORT, MISTAKES = "report.html", "mistakes.png"
 WORST = 24
+NEARLY = 0.005
+"""So much less precision than was asked for is not worth a word."""
 STYLE = """
 body { margin: 0 auto; max-width: 1120px; padding: 24px; font: 15px/1.5 system-ui, sans-serif; color: #1c2430;
   background: #fff } h2 { font-size: 17px; margin-top: 32px }
@@ -57,6 +59,19 @@ def write(
     head = f'<!doctype html><meta charset="utf-8"><title>Reward classifier</title><style>{STYLE}</style>'
     write_whole(folder / REPORT, "\n".join([head, *parts]).encode())
     return stages
+
+
+def doubts(stages: Sequence[dict[str, Any]], precision: float) -> str:
+    """Why a classifier should not give rewards yet, and what to do; empty when it may."""
+    for stage in stages:
+        found, recall = stage["precision"], stage["recall"]
+        precise = found is not None and found >= precision - NEARLY
+        if not precise or recall is None or recall < measure.LEAST_RECALL:
+            return (
+                f"stage='{stage['stage']}' precision={_number(found)} asked={precision:g} "
+                f"recall={_number(recall)}: collect more episodes, and look at {MISTAKES}"
+            )
+    return ""
 
 
 def worst(classifier: Classifier, data: FrameSet, p: np.ndarray, most: int = WORST) -> list[Tile]:

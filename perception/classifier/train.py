@@ -21,6 +21,7 @@ ANSWER_BATCH = 256
 HYSTERESIS = 1.5
 """How much lower the log odds are from which a stage counts as left."""
 MOST_BLANK = 0.5
+ENCODER, HIDDEN = "conv", 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,12 +29,12 @@ class LearnConfig:
     """How to learn.
 
     Attributes:
-        encoder: plugin name of the encoder of each camera.
+        encoder: plugin name of the encoder of each camera; empty: that of the file it goes on from, or conv.
         updates: gradient steps at most.
         batch: frames of each step, each class equally often.
         lr: step size of Adam.
         decay: decoupled weight decay, as a share of the step size.
-        hidden: units between the encoders and the classes.
+        hidden: units between the encoders and the classes; 0: those of that file, or 64.
         shift_px: random shift of each frame.
         light: random change of brightness and contrast, as a share.
         check_every: updates between two looks at the validation episodes.
@@ -44,8 +45,8 @@ class LearnConfig:
         seed: of everything random.
     """
 
-    encoder: str = "conv"
-    hidden: int = 64
+    encoder: str = ""
+    hidden: int = 0
     updates: int = 2000
     batch: int = 64
     lr: float = 5e-4
@@ -61,7 +62,7 @@ class LearnConfig:
 
     def __post_init__(self) -> None:
         rules = {"updates": 1, "batch": 2, "check_every": 1, "patience": 1, "debounce": 2, "least": 1}
-        rules |= {"hidden": 1, "shift_px": 0, "seed": 0}
+        rules |= {"hidden": 0, "shift_px": 0, "seed": 0}
         for name, low in rules.items():
             if getattr(self, name) < low:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least {low}")
@@ -143,18 +144,26 @@ def _spec(parts: dict[str, FrameSet], config: LearnConfig, start: Classifier | N
         if start.spec.classes != layout.classes or set(start.spec.cameras) != set(layout.cameras):
             raise SpecError(
                 f"the classifier knows classes {start.spec.classes} on cameras {sorted(start.spec.cameras)}, "
-                f"the data {layout.classes} on {sorted(layout.cameras)}; train a fresh one"
+                f"the data {layout.classes} on {sorted(layout.cameras)}; train a fresh one with --fresh"
             )
-    settings = start.spec.settings if start else dataclasses.asdict(plugins.load("encoder", config.encoder)())
+        for name in ("encoder", "hidden"):
+            given, there = getattr(config, name), getattr(start.spec, name)
+            if given and given != there:
+                raise ConfigError(
+                    f"{name}={given}, but the classifier to go on from has {there}; leave it out, or start "
+                    "from new weights with --fresh"
+                )
+    encoder = start.spec.encoder if start else config.encoder or ENCODER
+    settings = start.spec.settings if start else dataclasses.asdict(plugins.load("encoder", encoder)())
     stages = len(layout.classes) - 1
     return ClassifierSpec(
         task=layout.task,
         cameras=layout.cameras,
         crops=layout.crops,
         classes=layout.classes,
-        encoder=start.spec.encoder if start else config.encoder,
+        encoder=encoder,
         settings=settings,
-        hidden=start.spec.hidden if start else config.hidden,
+        hidden=start.spec.hidden if start else config.hidden or HIDDEN,
         enter=(0.5,) * stages,
         leave=(0.25,) * stages,
         debounce=config.debounce,

@@ -68,6 +68,9 @@ def test_from_collecting_to_learning_on(folder, capsys):
         ),
         (["train", "nowhere"], "'nowhere/data' holds no frames; `sandlot classifier collect` makes"),
         (["report", "nowhere"], "does not exist; `sandlot classifier train` writes one"),
+        (["relabel", "nowhere"], "'nowhere' is no folder; give a classifier's"),
+        (["relabel", ".", "--label", "yes"], "--label 'yes' and --frames '' go together"),
+        (["relabel", ".", "--frames", "abc"], "--label '' and --frames 'abc' go together"),
         (["grow"], "unknown action 'grow'; there are: collect, train, report, relabel"),
     ],
 )
@@ -82,6 +85,15 @@ def test_one_line_for_what_cannot_be(folder, argv, text, capsys, monkeypatch):
     err = capsys.readouterr().err.strip()
     assert text in err
     assert err.count("\n") == 0
+
+
+def test_a_damaged_file_to_go_on_from_can_be_left_behind(folder, capsys):
+    FrameStore(folder / "data", Layout("arm_pick", CAMERAS)).begin()
+    (folder / "classifier.safetensors").write_bytes(b"rubbish")
+    assert call("train", folder) == 2
+    assert "; train it again; --fresh starts from new weights" in capsys.readouterr().err
+    assert call("train", folder, "--fresh") == 2
+    assert "class 'no' has 0 frames" in capsys.readouterr().err
 
 
 def test_an_unclear_or_unknown_frame_is_refused(folder, capsys):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import logging
 import pathlib
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from sandlot.cli import act, parse, print_result
 from sandlot.commands.classifier_flags import Collect, Relabel, Report, Train
 from sandlot.learners import envs
-from sandlot.learners.errors import ConfigError
+from sandlot.learners.errors import ConfigError, WeightsError
 from sandlot.learners.files import write_whole
 from sandlot.learners.store import RunReader
 from sandlot.perception.classifier import Classifier, queue, report
@@ -28,6 +29,8 @@ HELP = {
     "report": "measure again, and draw the worst mistakes",
     "relabel": "list the frames it was not sure of, and label them",
 }
+log = logging.getLogger(__name__)
+
 DATA, FILE, SHEET = "data", "classifier.safetensors", "queue.png"
 ROOT, CLASSES = pathlib.Path("classifiers"), ("no", "yes")
 TOGETHER = 10
@@ -130,7 +133,7 @@ def _train(argv: list[str]) -> dict[str, Any]:
     flags = parse(Train, argv, prog="classifier train")
     folder, began_s = pathlib.Path(flags.folder), time.monotonic()
     store = FrameStore(folder / DATA)
-    start = Classifier.load(folder / FILE) if (folder / FILE).is_file() and not flags.fresh else None
+    start = _before(folder / FILE) if (folder / FILE).is_file() and not flags.fresh else None
     history: list[Progress] = []
 
     def show(now: Progress) -> None:
@@ -143,7 +146,17 @@ def _train(argv: list[str]) -> dict[str, Any]:
     classifier = train(store, flags.learn, start=start, show=show)
     classifier.save(folder / FILE)
     stages = report.write(folder, classifier, store.load("test"), history)
+    if doubts := report.doubts(stages, flags.learn.precision):
+        log.warning("event=classifier_not_good_enough %s", doubts)
     return _summary(folder, classifier, stages) | {"seconds": round(time.monotonic() - began_s, 1)}
+
+
+def _before(path: pathlib.Path) -> Classifier:
+    """The classifier to go on from."""
+    try:
+        return Classifier.load(path)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; --fresh starts from new weights") from error
 
 
 def _report(argv: list[str]) -> dict[str, Any]:
@@ -165,6 +178,8 @@ def _relabel(argv: list[str]) -> dict[str, Any]:
     """Lists or labels the queue."""
     flags = parse(Relabel, argv, prog="classifier relabel")
     folder = pathlib.Path(flags.folder)
+    if not folder.is_dir():
+        raise ConfigError(f"'{folder}' is no folder; give a classifier's, such as classifiers/arm_pick")
     waiting = queue.pending(folder / queue.FOLDER)
     if flags.label:
         store = FrameStore(folder / DATA)

@@ -107,3 +107,10 @@ class Relabel:
     label: str = ""
     frames: Words = ()
     json: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.label) != bool(self.frames):
+            raise ConfigError(
+                f"--label '{self.label}' and --frames '{' '.join(self.frames)}' go together: what the named "
+                "frames show; leave both out to list those that wait"
+            )

@@ -78,6 +78,16 @@ def test_learning_on_starts_from_the_file(learned):
         np.testing.assert_allclose(on.weights[name], array, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"encoder": "conv"}, "encoder=conv, .* has halves"), ({"hidden": 3}, "hidden=3, .* has 2")],
+)
+def test_learning_on_with_another_network_is_refused(tmp_path, change, words):
+    config = dataclasses.replace(QUICK, **({"encoder": "", "hidden": 0} | change))
+    with pytest.raises(ConfigError, match=f"{words}; leave it out, or start from new weights with --fresh"):
+        train(fill(tmp_path), config, start=make())
+
+
 def test_stages_have_a_threshold_each(tmp_path):
     store = FrameStore(tmp_path, Layout("arm_pick", CAMERAS, ("no", "held", "placed")))
     source = fill(tmp_path / "two", episodes=24).load("train")
@@ -135,6 +145,22 @@ def test_a_step_size_that_would_spoil_the_weights_is_refused(lr):
 def test_a_negative_seed_or_shift_is_refused(name):
     with pytest.raises(ConfigError, match=f"{name}=-1 must be at least 0"):
         LearnConfig(**{name: -1})
+
+
+@pytest.mark.parametrize(
+    ("precision", "recall", "words"),
+    [
+        (0.99, 0.95, ""),
+        (0.98, 0.95, "precision=0.9800 asked=0.99"),
+        (1.0, 0.4, "recall=0.4000"),
+        (None, 0.0, "precision=- "),
+    ],
+)
+def test_a_classifier_that_should_not_be_trusted_is_said(precision, recall, words):
+    stages = [{"stage": "yes", "precision": precision, "recall": recall}]
+    said = report.doubts(stages, 0.99)
+    assert bool(said) == bool(words) and words in said
+    assert not said or said.endswith("collect more episodes, and look at mistakes.png")
 
 
 def test_the_report_shows_figures_and_the_worst_mistakes(learned, tmp_path):
