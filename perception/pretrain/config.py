@@ -51,11 +51,15 @@ class PretrainConfig:
                 f"{', '.join(name for name in get_args(MethodName) if name != BLOBS)}"
             )
         shares = 0 < self.held_out < 1 and 0 < self.lr < math.inf
-        if min(self.latent, self.steps, self.batch_size) < 1 or self.seed < 0 or not shares:
+        if (
+            min(self.latent, self.steps, self.batch_size) < 1
+            or min(self.seed, self.shift_px) < 0
+            or not shares
+        ):
             raise ConfigError(
                 f"latent={self.latent}, steps={self.steps} and batch_size={self.batch_size} must be at "
-                f"least 1, seed={self.seed} at least 0, lr={self.lr:g} a number above 0 and "
-                f"held_out={self.held_out:g} between 0 and 1"
+                f"least 1, seed={self.seed} and shift_px={self.shift_px} at least 0, lr={self.lr:g} a number "
+                f"above 0 and held_out={self.held_out:g} between 0 and 1"
             )
         try:
             made = json.loads(self.settings)

@@ -90,9 +90,7 @@ def test_frames_are_cropped_stamped_and_stop_with_the_camera(tmp_path):
                 camera.newest(time.monotonic())
             node_heard = camera._source._listener
             until(listener, lambda: camera.counts.failures, "silence")
-            assert (
-                camera._source._listener is node_heard
-            )  # a topic heals by itself
+            assert camera._source._listener is node_heard  # a topic heals by itself
             number = camera.counts.frames
             (tmp_path / "away").rename(pictures)
             assert camera.after(number, 30.0).pixels.shape == (24, 32, 3)
