@@ -47,8 +47,6 @@ def _learning(config: UpConfig) -> Runs:
     if stored:
         _check_same(config, stored)
     wanted, reverse = pair.with_partner(stored or _new(config), stored)
-    if not reverse:
-        _check_alone(config)
     made = [pair.Run(*prepare.prepare(wanted, stored))]
     made += [pair.back_run(*made[0], reverse)] if reverse else []
     for folder, run in made:
@@ -72,15 +70,6 @@ def _check_same(config: UpConfig, stored: TrainConfig) -> None:
             raise ConfigError(
                 f"--{name} is {_shown(asked)}; run '{config.run_name}' was begun with {_shown(before)}: say "
                 "that, or choose another --run"
-            )
-
-
-def _check_alone(config: UpConfig) -> None:
-    """Refuses flags about a reverse task where none is practised."""
-    for name in ("back_demos_file", "back_classifier"):
-        if getattr(config, name):
-            raise ConfigError(
-                f"--{name.replace('_', '-')} is about a reverse task; '{config.task}' is practised alone"
             )
 
 
