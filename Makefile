@@ -45,8 +45,8 @@ insert: $(VENV)/.base  ## train peg insertion (about half an hour) and evaluate 
 	$(RUN) train arm_insert --run insert
 	$(RUN) eval insert --episodes 100 --seed 1000 --json
 
-# What waits for no clock is spread over two processes; robots' deadlines want the machine for themselves.
-SPREAD := tests/learners tests/perception tests/sim
+# Spread over two processes; the system tests, with robots' deadlines, want the machine for themselves.
+SPREAD := tests/learners tests/perception tests/robots tests/sim
 
 test: $(VENV)/.dev  ## every quick test, real processes included
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal $(SPREAD)
