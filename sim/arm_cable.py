@@ -40,9 +40,8 @@ def cable(arm: ArmModel) -> World:
     spec = arm.spec
     joints = _add_cable(arm)
     jaws = _add_clip(spec)
-    aim(
-        spec, "side", (0.8, -0.3, 0.15), (0.5, 0, 0.062), 21.0
-    )  # along the jaws, obliquely: what lies between them shows
+    # along the jaws, obliquely: what lies between them shows
+    aim(spec, "side", (0.8, -0.3, 0.15), (0.5, 0, 0.062), 21.0)
     seen = tuple(Tracked(name, free=False, placed=False) for name in SEEN)
     clip = Tracked("clip", False)
     return World((clip, *seen), arm.site, grip_m=2 * CABLE_RADIUS_M, joints=(*joints, *jaws))

@@ -15,12 +15,11 @@ from sandlot.learners.errors import ConfigError, SpecError
 from sandlot.perception.classifier import measure, network
 from sandlot.perception.classifier.dataset import PARTS, FrameSet, FrameStore
 from sandlot.perception.classifier.model import Classifier, ClassifierSpec, reached
-from sandlot.perception.classifier.watch import Limits
+from sandlot.perception.classifier.watch import MOST_BLANK, Limits
 
 ANSWER_BATCH = 256
 HYSTERESIS = 1.5
 """How much lower the log odds are from which a stage counts as left."""
-MOST_BLANK = 0.5
 ENCODER, HIDDEN = "conv", 64
 
 
@@ -269,15 +268,9 @@ def _check(parts: dict[str, FrameSet], least: int) -> None:
                 )
     for camera, frames in parts["train"].frames.items():
         some = (frames[first : first + ANSWER_BATCH] for first in range(0, len(frames), ANSWER_BATCH))
-        blank = sum(int(_blank(x).sum()) for x in some) / len(frames)
+        blank = sum(int(Limits().blank(x).sum()) for x in some) / len(frames)
         if blank > MOST_BLANK:
             raise ConfigError(
                 f"camera '{camera}' shows nothing in {blank:.0%} of the training frames (black or one grey); "
                 "see its lens, cable and light, and collect anew"
             )
-
-
-def _blank(frames: np.ndarray) -> np.ndarray:
-    """Which frames [n, H, W, C] show nothing, as `Watch` judges it."""
-    low, high = frames.min(axis=(1, 2, 3)), frames.max(axis=(1, 2, 3))
-    return (high < Limits.dark) | (high - low < Limits.contrast)

@@ -30,6 +30,15 @@ class Limits:
     moved: float = 0.1
     answer: float = 1e-6
 
+    def blank(self, frames: np.ndarray) -> np.ndarray:
+        """Which frames [n, H, W, C] show nothing, bool [n]."""
+        low, high = frames.min(axis=(1, 2, 3)), frames.max(axis=(1, 2, 3))
+        return np.asarray((high < self.dark) | (high - low < self.contrast))
+
+
+MOST_BLANK = 0.5
+"""Of a camera's recorded frames; with more there is nothing to learn from."""
+
 
 class Fault(NamedTuple):
     """What is wrong. `sight`: with the cameras, which may heal; else with the classifier."""
@@ -60,10 +69,10 @@ class Watch:
             Whether they are news, and what is wrong with them.
         """
         for camera, frame in frames.items():
-            low, high = int(frame.min()), int(frame.max())
-            if high < self.limits.dark or high - low < self.limits.contrast:
+            if self.limits.blank(frame[None])[0]:
                 text = (
-                    f"camera '{camera}' shows nothing (values {low} to {high}); see its lens, cable and light"
+                    f"camera '{camera}' shows nothing (values {frame.min()} to {frame.max()}); see its lens, "
+                    "cable and light"
                 )
                 return False, Fault(text, sight=True)
         stuck = [camera for camera, frame in frames.items() if self._repeats(camera, frame, state)]

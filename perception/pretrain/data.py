@@ -10,16 +10,13 @@ import numpy as np
 from sandlot.learners.errors import ConfigError, SpecError
 from sandlot.learners.schema import Entry, EnvSpec, Flag, Source
 from sandlot.learners.store_read import RunReader, Stored
-from sandlot.perception.classifier.watch import Limits
+from sandlot.perception.classifier.watch import MOST_BLANK, Limits
 from sandlot.perception.encoders.base import Shape
 
 log = logging.getLogger(__name__)
 
 TRUTH = "truth."
 """State entries with this prefix are what a simulation knows; they judge an encoder, it never sees them."""
-
-
-MOST_EMPTY = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,9 +138,8 @@ def _part(reader: RunReader, folder: pathlib.Path | str, cameras: Sequence[str])
 def _check_seen(frames: Mapping[str, np.ndarray], folder: pathlib.Path | str) -> None:
     """Raises ConfigError for a camera that shows nothing most of the time."""
     for camera, its in frames.items():
-        ends = np.array([(frame.min(), frame.max()) for frame in its], int)
-        empty = (ends[:, 1] < Limits.dark) | (ends[:, 1] - ends[:, 0] < Limits.contrast)
-        if empty.mean() > MOST_EMPTY:
+        empty = Limits().blank(its)
+        if empty.mean() > MOST_BLANK:
             raise ConfigError(
                 f"'{folder}': camera '{camera}' shows nothing in {empty.mean():.0%} of the frames (black, or "
                 "of one colour); see its lens, cable and light and record anew, or name others with --cameras"
