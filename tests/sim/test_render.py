@@ -51,6 +51,10 @@ def test_a_part_of_a_pixel_shows_and_nothing_stands_quite_still():
     mujoco.mj_camlight(env.robot.model, env.robot.data)
     moved = views.frames(rng)["side"].astype(int)
     assert 0 < np.abs(still - before).max() <= 1
+    fine = render.Renderer(env.robot.model, 256, 256)
+    drawn = fine.draw(env.robot.data, "side").reshape(64, 4, 64, 4, 3)
+    fine.close()
+    assert np.abs(moved - drawn.mean(axis=(1, 3))).max() <= 1.5  # rounding, and the grain
     assert (np.abs(moved - before) > 8).sum() > 100
     env.close()
 
