@@ -5,7 +5,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -62,8 +62,10 @@ class Demo(NamedTuple):
     attempts: int
 
 
-def record_demos(config: DemosConfig) -> Iterator[Demo]:
+def record_demos(config: DemosConfig, stopped: Callable[[], bool] = lambda: False) -> Iterator[Demo]:
     """Plays the expert until enough episodes succeeded, yielding each; together they are one gapless stream.
+
+    `stopped` is asked before each attempt and ends it.
 
     Raises:
         ConfigError: the task has no scripted expert.
@@ -72,7 +74,7 @@ def record_demos(config: DemosConfig) -> Iterator[Demo]:
     env = envs.make(config.task, **config.env.kwargs())
     try:
         require_expert(env, config.task)
-        yield from _successes(env, config)
+        yield from _successes(env, config, stopped)
     finally:
         env.close()
 
@@ -132,10 +134,12 @@ def record_episode(
     return steps, finals, episode
 
 
-def _successes(env: envs.Env, config: DemosConfig) -> Iterator[Demo]:
+def _successes(env: envs.Env, config: DemosConfig, stopped: Callable[[], bool]) -> Iterator[Demo]:
     """Attempts with seeds `seed`, `seed + 1`, ...; those that failed leave no trace in the stream."""
     spec, kept, step, most = envs.env_spec(env), 0, 0, ATTEMPTS_PER_DEMO * config.episodes
     for attempt in range(most):
+        if stopped():
+            return
         play = functools.partial(record_episode, env, spec, config.seed + attempt, config.noise)
         steps, finals, episode = when_ready(play)
         if not episode.success:

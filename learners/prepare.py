@@ -1,7 +1,6 @@
 """A run's folder: made once with its config and demonstrations, opened again to resume."""
 
 import dataclasses
-import itertools
 import logging
 import os
 import pathlib
@@ -157,8 +156,7 @@ def _record(target: pathlib.Path, config: TrainConfig, stop: threading.Event) ->
             demos = DemosConfig(
                 task=config.task, episodes=config.demos, seed=config.seed + DEMO_SEED, env=config.env.alone()
             )
-            until_stopped = itertools.takewhile(lambda _: not stop.is_set(), record_demos(demos))
-            episodes, attempts = save_demos(store, until_stopped)
+            episodes, attempts = save_demos(store, record_demos(demos, stop.is_set))
             if episodes < config.demos:
                 return False
             log.info(

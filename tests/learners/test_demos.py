@@ -90,6 +90,13 @@ def test_an_expert_that_never_succeeds_is_given_up(walk):
         list(record_demos(DemosConfig(task="gymnasium:Hopeless-v0", episodes=2)))
 
 
+def test_an_expert_that_fails_is_stopped_when_asked(walk):
+    looks = iter([False, False, True])
+    hopeless = DemosConfig(task="gymnasium:Hopeless-v0", episodes=2)
+    assert list(record_demos(hopeless, lambda: next(looks))) == []
+    assert next(looks, "asked before each attempt") == "asked before each attempt"
+
+
 def test_a_task_without_expert_is_refused():
     with pytest.raises(ConfigError, match="'gymnasium:Pendulum-v1' has no scripted expert"):
         list(record_demos(DemosConfig(task="gymnasium:Pendulum-v1")))
