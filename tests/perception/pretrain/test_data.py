@@ -33,7 +33,7 @@ def test_frames_and_transitions_come_out_as_they_were(play: str) -> None:
 def test_demonstrations_and_play_are_one_recording(play: str, tmp_path: pathlib.Path) -> None:
     env = Square()
     with RunStore.open(tmp_path / "demos", envs.env_spec(env)) as store:
-        save_demos(store, _successes(env, DemosConfig(task="square", episodes=3)))
+        save_demos(store, _successes(env, DemosConfig(task="square", episodes=3), lambda: False))
     r = data.read([str(tmp_path / "demos"), play])
     shown = np.unique(r.episode[r.obs[r.shown]])
     assert len(shown) == 3
