@@ -52,7 +52,7 @@ def _actor_step(state: AgentState, batch: Transition, key: jax.Array, cfg: Agent
     noise = jax.random.normal(jax.random.split(key)[0], batch.action.shape)
     loss_of = functools.partial(
         losses.actor_loss,
-        critics=(state.critic,),
+        value=functools.partial(networks.q_values, state.critic, cfg=cfg),
         neck={},
         obs=batch.obs,
         noise=noise,

@@ -14,9 +14,9 @@ import mujoco
 import numpy as np
 from numba.extending import register_jitable
 
+from sandlot.learners.compiled import compiled
 from sandlot.sim.arm_control import Loop, _mj_step1, _mj_step2
 from sandlot.sim.arm_kinematics import Chain
-from sandlot.sim.compiled import compiled
 
 Array = np.ndarray
 

@@ -24,10 +24,10 @@ import numpy as np
 from numba import types
 from numba.extending import register_jitable
 
+from sandlot.learners.compiled import compiled
 from sandlot.learners.errors import ConfigError
 from sandlot.robots import rotation
 from sandlot.robots.rotation import clip_norm, log, mul, slerp
-from sandlot.sim.compiled import compiled
 
 Array = np.ndarray
 GRAM_DAMPING = 1e-6  # keeps J J^T invertible at a singularity

@@ -1,6 +1,6 @@
 """The losses of SAC and RLPD, each a pure function of weights and one minibatch [B, ..]."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -42,7 +42,7 @@ def td_target(
 def actor_loss(
     actor: Params,
     *,
-    critics: Sequence[Params],
+    value: Callable[[jax.Array, jax.Array], jax.Array],
     neck: Params,
     obs: dict[str, Any],
     complete: Callable[[jax.Array], jax.Array] = lambda action: action,
@@ -52,12 +52,11 @@ def actor_loss(
 ) -> tuple[jax.Array, jax.Array]:
     """Mean of temp * log pi - Q, and the policy's entropy estimate on this batch.
 
-    `critics` is the ensemble in one or several parts, which XLA works on side by side; `neck` is their
-    bottleneck, empty without cameras. `complete` adds to an action what the policy itself does not decide.
+    `value` is what every critic says of state and action, [E, B]; `neck` is their bottleneck, empty without
+    cameras. `complete` adds to an action what the policy itself does not decide.
     """
     action, logp = networks.squash(*networks.actor_output(actor, networks.inputs(actor, obs), cfg), noise)
-    state, action = networks.inputs(neck, obs), complete(action)
-    q = jnp.concatenate([networks.q_values(part, state, action, cfg) for part in critics])
+    q = value(networks.inputs(neck, obs), complete(action))
     worth = q.mean(axis=0) if cfg.actor_reduce == "mean" else q.min(axis=0)
     return (temp * logp - worth).mean(), -logp.mean()
 

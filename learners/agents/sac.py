@@ -22,13 +22,6 @@ class Sample(NamedTuple):
     back: Callable[[jax.Array], Params] | None = None  # from the gradient of what was seen to `Vision`'s
 
 
-class Carry(NamedTuple):
-    """What the scan hands on: an agent whose critics sit in groups."""
-
-    state: AgentState  # with empty critics
-    groups: tuple[ensemble.Group, ...]
-
-
 def update(
     state: AgentState, batches: Transition, cfg: AgentConfig, *, offline: bool
 ) -> tuple[AgentState, Info]:
@@ -47,95 +40,87 @@ def update(
         else None
     )
     pair = None if sees else jnp.concatenate([batches.obs["state"], batches.action], axis=-1)
-    carry, infos = jax.lax.scan(
+    state, infos = jax.lax.scan(
         functools.partial(one_step, cfg=cfg, offline=offline),
-        open_state(state._replace(rng=jax.random.key_data(rng)), cfg),
+        state._replace(rng=jax.random.key_data(rng)),
         Sample(batches, pair, keys[:-1], ready),
     )
-    state = close_state(carry)
-    critics = tuple(group.params for group in carry.groups)
     skipped = infos.pop("skipped").sum()
     info = {name: value.mean() for name, value in infos.items()}
     if cfg.actor_every == 0:
         last = _whole(batches) if cfg.actor_on_whole_batch else jax.tree.map(lambda x: x[-1], batches)
         last = vision.encoded(state.vision, last, jax.random.fold_in(keys[-1], 3), cfg)
-        state, actor_info = step_actor(state, critics, last, keys[-1], cfg)
+        state, actor_info = step_actor(state, last, keys[-1], cfg)
         skipped += actor_info.pop("skipped")
         info |= actor_info
     return state, info | {"skipped": skipped, "temperature": jnp.exp(state.log_temp)}
 
 
-def open_state(state: AgentState, cfg: AgentConfig) -> Carry:
-    """The state with its critics in groups."""
-    empty = state._replace(critic={}, target={}, critic_opt=Adam(state.critic_opt.steps, {}, {}))
-    return Carry(empty, ensemble.split(state, ensemble.group_count(cfg)))
-
-
-def close_state(carry: Carry) -> AgentState:
-    """The reverse of `open_state`."""
-    whole = ensemble.join(carry.groups)
-    opt = Adam(carry.state.critic_opt.steps, whole.mu, whole.nu)
-    return carry.state._replace(critic=whole.params, target=whole.target, critic_opt=opt)
-
-
-def one_step(carry: Carry, sample: Sample, *, cfg: AgentConfig, offline: bool) -> tuple[Carry, Info]:
+def one_step(
+    state: AgentState, sample: Sample, *, cfg: AgentConfig, offline: bool
+) -> tuple[AgentState, Info]:
     """One critic step, and a policy step where `actor_every` falls due."""
-    if carry.state.vision is not None:
-        look = vision.look(carry.state.vision, sample.batch, jax.random.fold_in(sample.key, 3), cfg)
+    if state.vision is not None:
+        look = vision.look(state.vision, sample.batch, jax.random.fold_in(sample.key, 3), cfg)
         pair = jnp.concatenate([look.seen, sample.batch.action], axis=-1)
         sample = sample._replace(batch=look.batch, pair=pair, back=look.back)
-    (state, groups), info = step_critics(carry, sample, cfg, offline=offline)
+    state, info = step_critics(state, sample, cfg, offline=offline)
     if cfg.actor_every:
         key = jax.random.fold_in(sample.key, 1)
-
-        def act(s: AgentState) -> tuple[AgentState, Info]:
-            return step_actor(s, tuple(g.params for g in groups), sample.batch, key, cfg)
-
         due = state.step % cfg.actor_every == 0
+        act = functools.partial(step_actor, batch=sample.batch, key=key, cfg=cfg)
         state, actor_info = jax.lax.cond(due, act, lambda s: (s, _no_actor_info()), state)
         info = info | actor_info | {"skipped": info["skipped"] + actor_info["skipped"]}
     elif cfg.zero_grad_actor_steps:
         state = _drift(state, cfg)
-    return Carry(state, groups), info
+    return state, info
 
 
-def step_critics(carry: Carry, sample: Sample, cfg: AgentConfig, *, offline: bool) -> tuple[Carry, Info]:
+def step_critics(
+    state: AgentState, sample: Sample, cfg: AgentConfig, *, offline: bool
+) -> tuple[AgentState, Info]:
     """One gradient step of all critics and their target; nothing moves when a gradient is not finite."""
-    state, groups = carry
     key_subset, key_penalty = jax.random.split(jax.random.fold_in(sample.key, 2))
-    target = _target(carry, sample, key_subset, cfg, offline=offline)
-    values, grads, d_seen = _critic_grads(groups, sample, target, cfg)
+    target = _target(state, sample, key_subset, cfg, offline=offline)
+    (loss, q_mean), grads, d_seen = _critic_grads(state, sample, target, cfg)
     if offline:
-        values, grads, d_seen = _with_penalty(carry, sample, key_penalty, cfg, (values, grads, d_seen))
+        more_loss, more, more_seen = _penalty(state, sample, key_penalty, cfg)
+        loss, grads, d_seen = loss + more_loss, jax.tree.map(jnp.add, grads, more), d_seen + more_seen
     grip_loss, grip_grads, d_seen = _gripper_grads(state, sample, d_seen, cfg)
     sight = [sample.back(d_seen)] if sample.back else []
-    ok = functools.reduce(jnp.logical_and, [optim.usable(g) for g in [*grads, *grip_grads, *sight]])
+    ok = functools.reduce(jnp.logical_and, [optim.usable(g) for g in [grads, *grip_grads, *sight]])
     steps = state.critic_opt.steps + ok.astype(jnp.int32)
     size, root = optim.rates(jnp.maximum(steps, 1), cfg.critic_lr, cfg.lr_warmup_steps)
-    moved = tuple(_move(g, d, cfg, size=size, root=root, ok=ok) for g, d in zip(groups, grads, strict=True))
+    _, mu, nu = state.critic_opt
+    critic, mu, nu = optim.apply(state.critic, grads, mu, nu, size=size, root=root, ok=ok)
+    state = state._replace(
+        critic=critic,
+        target=optim.average(state.target, critic, cfg.tau, ok),
+        critic_opt=Adam(steps, mu, nu),
+        step=state.step + 1,
+    )
     if state.vision is not None:
         state = state._replace(vision=vision.move(state.vision, sight[0], cfg, size=size, root=root, ok=ok))
     if state.gripper is not None:
         moved_grip = gripper.move(state.gripper, grip_grads[0], cfg, size=size, root=root, ok=ok)
         state = state._replace(gripper=moved_grip)
-    state = state._replace(critic_opt=Adam(steps, {}, {}), step=state.step + 1)
     info = {
-        "critic_loss": values[0],
-        "q_mean": values[1],
+        "critic_loss": loss,
+        "q_mean": q_mean,
         "target_mean": target.mean(),
         "skipped": (~ok).astype(jnp.int32),
     }
-    return Carry(state, moved), info | grip_loss
+    return state, info | grip_loss
 
 
 def _critic_grads(
-    groups: tuple[ensemble.Group, ...], sample: Sample, target: jax.Array, cfg: AgentConfig
-) -> tuple[list[jax.Array], list[Params], jax.Array]:
-    """Loss and mean value, the gradients of every group, and that of what the critics read at obs [B, I]."""
-    results = [ensemble.loss_and_grads(group.params, sample.pair, target, cfg) for group in groups]
-    values = [sum((value[i] for value, _, _ in results), jnp.zeros(())) for i in (0, 1)]
-    d_pair = functools.reduce(jnp.add, [dx for _, _, dx in results])
-    return values, [grad for _, grad, _ in results], d_pair[:, : -sample.batch.action.shape[-1]]
+    state: AgentState, sample: Sample, target: jax.Array, cfg: AgentConfig
+) -> tuple[tuple[jax.Array, jax.Array], Params, jax.Array]:
+    """Loss and mean value, the gradients, and that of what the critics read at obs [B, I] or, unused, 0."""
+    slopes = sample.back is not None
+    found, grads, d_pair = ensemble.loss_and_grads(state.critic, sample.pair, target, cfg, slopes=slopes)
+    d_seen = jnp.zeros(()) if d_pair is None else d_pair[:, : -sample.batch.action.shape[-1]]
+    return found, grads, d_seen
 
 
 def _gripper_grads(
@@ -153,22 +138,22 @@ def _gripper_grads(
     return {"gripper_loss": loss}, [grads], d_seen + more
 
 
-def _with_penalty(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, plain: tuple) -> tuple:
-    """What `_critic_grads` gave, with Cal-QL's penalty in it."""
-    (loss, q_mean), grads, d_seen = plain
+def _penalty(
+    state: AgentState, sample: Sample, key: jax.Array, cfg: AgentConfig
+) -> tuple[jax.Array, Params, jax.Array]:
+    """Cal-QL's penalty, its gradients, and that of what the critics read at obs."""
     seen = sample.pair[:, : -sample.batch.action.shape[-1]]
-    penalty = functools.partial(calql.penalty, actor=carry.state.actor, batch=sample.batch, key=key, cfg=cfg)
-    extra = [jax.value_and_grad(penalty, argnums=(0, 1))(g.params, seen) for g in carry.groups]
-    loss += sum(value for value, _ in extra)
-    grads = [jax.tree.map(jnp.add, mine, more) for mine, (_, (more, _)) in zip(grads, extra, strict=True)]
-    return [loss, q_mean], grads, d_seen + sum(dx for _, (_, dx) in extra)
+    penalty = functools.partial(calql.penalty, actor=state.actor, batch=sample.batch, key=key, cfg=cfg)
+    value, (grads, d_seen) = jax.value_and_grad(penalty, argnums=(0, 1))(state.critic, seen)
+    return value, grads, d_seen
 
 
-def _target(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, *, offline: bool) -> jax.Array:
+def _target(
+    state: AgentState, sample: Sample, key: jax.Array, cfg: AgentConfig, *, offline: bool
+) -> jax.Array:
     """What the critics should say about this minibatch, [B]."""
-    state, groups = carry
     batch = sample.batch
-    drawn = ensemble.drawn_target(groups, losses.draw_subset(key, cfg), cfg)
+    drawn = ensemble.drawn(state.target, losses.draw_subset(key, cfg), cfg)
     seen = networks.inputs(state.vision.target if state.vision else {}, batch.next_obs)
     if offline and cfg.max_target_backup:
         next_q, logp = calql.best_next(drawn, seen, actor=state.actor, batch=batch, key=sample.key, cfg=cfg)
@@ -178,20 +163,12 @@ def _target(carry: Carry, sample: Sample, key: jax.Array, cfg: AgentConfig, *, o
         )
         online = networks.inputs(state.vision.neck if state.vision else {}, batch.next_obs)
         action = gripper.whole(state.gripper, action, gripper.greedy(state.gripper, online, cfg))
-        next_q = networks.q_values(drawn, seen, action, cfg)
+        next_q = ensemble.values(drawn, seen, action, cfg)
     return losses.td_target(batch, next_q, logp, jnp.exp(state.log_temp), cfg)
 
 
-def _move(
-    group: ensemble.Group, grads: Params, cfg: AgentConfig, *, size: jax.Array, root: jax.Array, ok: jax.Array
-) -> ensemble.Group:
-    """A group after Adam's step, and its target behind it."""
-    params, mu, nu = optim.apply(group.params, grads, group.mu, group.nu, size=size, root=root, ok=ok)
-    return ensemble.Group(params, optim.average(group.target, params, cfg.tau, ok), mu, nu)
-
-
 def step_actor(
-    state: AgentState, critics: tuple[Params, ...], batch: Transition, key: jax.Array, cfg: AgentConfig
+    state: AgentState, batch: Transition, key: jax.Array, cfg: AgentConfig
 ) -> tuple[AgentState, Info]:
     """One gradient step of the policy and one of the temperature; each is skipped alone when not finite."""
     temp = jnp.exp(state.log_temp)
@@ -201,7 +178,7 @@ def step_actor(
     told = gripper.greedy(state.gripper, networks.inputs(neck, batch.obs), cfg)
     loss_of = functools.partial(
         losses.actor_loss,
-        critics=critics,
+        value=functools.partial(ensemble.values, state.critic, cfg=cfg),
         neck=neck,
         obs=batch.obs,
         complete=lambda action: gripper.whole(state.gripper, action, told),
