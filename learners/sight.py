@@ -1,5 +1,6 @@
 """A policy's networks in numpy: frames through encoders and bottleneck, and an MLP, as in `agents/`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -156,12 +157,17 @@ def arch_of(spec: EnvSpec, cfg: "AgentConfig") -> VisionArch | None:
 
 def encoder_of(cfg: "AgentConfig") -> Any:
     """The encoder that a config names, with its settings; raises ConfigError when there is none such."""
-    make = plugins.load("encoder", cfg.encoder)
+    return encoder_with(cfg.encoder, cfg.encoder_settings)
+
+
+def encoder_with(name: str, settings: Sequence[str]) -> Any:
+    """The encoder of a plugin's name with settings as NAME=VALUE; ConfigError when there is none such."""
+    make = plugins.load("encoder", name)
     try:
-        pairs = [text.split("=", 1) for text in cfg.encoder_settings]
+        pairs = [text.split("=", 1) for text in settings]
         return make(**{name: yaml.safe_load(value) for name, value in pairs})
     except (TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(
-            f"encoder '{cfg.encoder}' cannot be made with settings {list(cfg.encoder_settings)}: {error}; "
-            "write NAME=VALUE for settings that it has"
+            f"encoder '{name}' cannot be made with settings {list(settings)}: {error}; write NAME=VALUE for "
+            "settings that it has"
         ) from error

@@ -12,6 +12,7 @@ import numpy as np
 
 from sandlot.learners import plugins
 from sandlot.learners.errors import ConfigError, SpecError
+from sandlot.learners.sight import encoder_with
 from sandlot.perception.classifier import measure, network
 from sandlot.perception.classifier.dataset import PARTS, FrameSet, FrameStore
 from sandlot.perception.classifier.model import Classifier, ClassifierSpec, reached
@@ -29,6 +30,7 @@ class LearnConfig:
 
     Attributes:
         encoder: plugin name of the encoder of each camera; empty: that of the file it goes on from, or conv.
+        encoder_settings: the encoder's own settings, as NAME=VALUE.
         updates: gradient steps at most.
         batch: frames of each step, each class equally often.
         lr: step size of Adam.
@@ -45,6 +47,7 @@ class LearnConfig:
     """
 
     encoder: str = ""
+    encoder_settings: tuple[str, ...] = ()
     hidden: int = 0
     updates: int = 2000
     batch: int = 64
@@ -145,15 +148,18 @@ def _spec(parts: dict[str, FrameSet], config: LearnConfig, start: Classifier | N
                 f"the classifier knows classes {start.spec.classes} on cameras {sorted(start.spec.cameras)}, "
                 f"the data {layout.classes} on {sorted(layout.cameras)}; train a fresh one with --fresh"
             )
-        for name in ("encoder", "hidden"):
-            given, there = getattr(config, name), getattr(start.spec, name)
-            if given and given != there:
+        asked: dict[str, Any] = {"encoder": config.encoder, "hidden": config.hidden}
+        if config.encoder_settings:
+            asked["settings"] = _settings(config, start.spec.encoder)
+        for name, given in asked.items():
+            there = getattr(start.spec, name)
+            if given and _listed(given) != _listed(there):
                 raise ConfigError(
                     f"{name}={given}, but the classifier to go on from has {there}; leave it out, or start "
                     "from new weights with --fresh"
                 )
     encoder = start.spec.encoder if start else config.encoder or ENCODER
-    settings = start.spec.settings if start else dataclasses.asdict(plugins.load("encoder", encoder)())
+    settings = start.spec.settings if start else _settings(config, encoder)
     stages = len(layout.classes) - 1
     return ClassifierSpec(
         task=layout.task,
@@ -172,6 +178,16 @@ def _spec(parts: dict[str, FrameSet], config: LearnConfig, start: Classifier | N
             for label, count in zip(layout.classes, data.count(), strict=True)
         },
     )
+
+
+def _settings(config: LearnConfig, encoder: str) -> dict[str, Any]:
+    """All settings of an encoder."""
+    return dataclasses.asdict(encoder_with(encoder, config.encoder_settings))
+
+
+def _listed(value: Any) -> Any:
+    """The same as a file's JSON has it, tuples as lists."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _learn(

@@ -88,6 +88,21 @@ def test_learning_on_with_another_network_is_refused(tmp_path, change, words):
         train(fill(tmp_path), config, start=make())
 
 
+def test_an_encoder_may_be_finer_than_the_usual_one(tmp_path):
+    finer = ("kernels=[2, 2]", "strides=[2, 1]", "channels=[2, 4]")
+    config = dataclasses.replace(QUICK, encoder="conv", encoder_settings=finer, updates=1)
+    store = fill(tmp_path)
+    train(store, config).save(tmp_path / "found")
+    found = Classifier.load(tmp_path / "found")
+    assert found.spec.settings["strides"] == [2, 1] and found.encoder.channels == (2, 4)
+    on = dataclasses.replace(config, encoder="", hidden=0)
+    assert train(store, on, start=found).encoder == found.encoder  # the same settings may be said again
+    with pytest.raises(ConfigError, match="settings=.*1, 1.*has .*2, 1.*leave it out"):
+        train(store, dataclasses.replace(on, encoder_settings=("strides=[1, 1]", *finer[::2])), start=found)
+    with pytest.raises(ConfigError, match="'conv' cannot be made with settings .'stride=1'"):
+        train(store, dataclasses.replace(config, encoder_settings=("stride=1",)))
+
+
 def test_stages_have_a_threshold_each(tmp_path):
     store = FrameStore(tmp_path, Layout("arm_pick", CAMERAS, ("no", "held", "placed")))
     source = fill(tmp_path / "two", episodes=24).load("train")
