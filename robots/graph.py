@@ -18,6 +18,7 @@ from sandlot.learners.command_lines import env_argv, run_flag
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.transport.address import check_address
 from sandlot.perception.cameras import registry
+from sandlot.robots.arm.tasks import TASKS
 from sandlot.robots.graph_config import DEVICES, Kind, UpConfig
 
 OPERATOR_TIMEOUT_S = 0.15
@@ -190,7 +191,10 @@ def check_parameters(config: UpConfig) -> None:
     """
     for file in (config.device_file, *config.params_files):
         _check_file(file, parameter_nodes(config.kind))
-    if config.camera_file:
+    if config.camera_file and config.robot == "sim":
+        reverse = TASKS[config.task].reverse if config.task in TASKS else ""
+        registry.pick_simulated(config.camera_file, [t for t in (config.task, reverse) if t], config.camera)
+    elif config.camera_file:
         registry.pick_all(config.camera_file, config.camera)
     for address in filter(None, (config.connect, config.back_connect)):
         check_address(f"tcp://{address}", config.keys or None)

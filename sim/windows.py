@@ -6,8 +6,7 @@ The picture is that of `view` (crop, middle, resize) without the pixels that wou
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sandlot.learners.errors import ConfigError
-from sandlot.perception.cameras.registry import pick_all
+from sandlot.perception.cameras.registry import pick_simulated
 from sandlot.perception.cameras.view import Crop, used
 
 WIDTH_PX, HEIGHT_PX = 640, 480
@@ -34,19 +33,9 @@ def window(crop: Crop, width_px: int, height_px: int) -> Window:
 
 
 def windows(path: str, tasks: Sequence[str], cameras: Iterable[str], image_px: int) -> dict[str, Window]:
-    """What is observed of each camera, by a camera file that is for one of these tasks.
-
-    Raises:
-        ConfigError: a simulated camera of the file is another, or another task's.
-    """
+    """What is observed of each camera, by a camera file that is for one of these tasks (`pick_simulated`)."""
     found = {}
-    for config in pick_all(path, cameras):
-        fitting = [f"{task}/{config.name}" for task in tasks]
-        if config.source == "sim" and config.device not in fitting:
-            raise ConfigError(
-                f"{path}: camera '{config.name}' is '{config.device}', and its crop is for that picture; "
-                f"name a camera file of {' or '.join(tasks)}, or set its device to {fitting[0]}"
-            )
+    for config in pick_simulated(path, tasks, cameras):
         width_px, height_px = config.width_px or WIDTH_PX, config.height_px or HEIGHT_PX
         config.crop.check(width_px, height_px, config.name)
         part = used((height_px, width_px), config.crop, (image_px, image_px))

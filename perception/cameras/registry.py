@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -58,6 +58,25 @@ def pick_all(path: str | pathlib.Path, names: Iterable[str]) -> list[CameraConfi
     """Several cameras of a file."""
     known = load(path)
     return [pick(known, name, path) for name in names]
+
+
+def pick_simulated(
+    path: str | pathlib.Path, tasks: Sequence[str], names: Iterable[str]
+) -> list[CameraConfig]:
+    """Several cameras of a file that is for one of these simulated tasks, which show one world.
+
+    Raises:
+        ConfigError: a simulated camera of the file is another, or another task's.
+    """
+    found = pick_all(path, names)
+    for config in found:
+        fitting = [f"{task}/{config.name}" for task in tasks]
+        if config.source == "sim" and config.device not in fitting:
+            raise ConfigError(
+                f"{path}: camera '{config.name}' is '{config.device}', and its crop is for that picture; "
+                f"name a camera file of {' or '.join(tasks)}, or set its device to {fitting[0]}"
+            )
+    return found
 
 
 def crops(path: str | pathlib.Path) -> dict[str, Crop]:

@@ -294,6 +294,16 @@ def test_a_real_robots_cameras_are_processes_of_their_own_and_a_simulated_one_cr
         up(camera_file=str(file))
 
 
+def test_a_camera_file_of_another_task_is_refused_before_anything_starts(tmp_path):
+    file = tmp_path / "cameras.yaml"
+    file.write_text("side:\n  source: sim\n  device: arm_relocate/side\n  crop: [0, 0, 200, 200]\n")
+    given = {"camera": ("side",), "camera_file": str(file)}
+    graph.check_parameters(up(task="arm_relocate_back", **given))  # the two share a world
+    graph.check_parameters(up(robot="franka", **given))
+    with pytest.raises(ConfigError, match="camera 'side' is 'arm_relocate/side'.* camera file of arm_pick"):
+        graph.check_parameters(up(**given))
+
+
 def test_what_a_simulated_robot_is_shown_before_it_is_up_is_cropped_as_its_cameras_are(tmp_path):
     file = tmp_path / "cameras.yaml"
     file.write_text("side:\n  source: sim\n  device: arm_pick/side\n  crop: [0, 0, 200, 200]\n")
