@@ -7,7 +7,6 @@ the robot's time went. Practice goes on meanwhile: the policies explore and lear
 """
 
 import argparse
-import itertools
 import json
 import pathlib
 import re
@@ -20,6 +19,7 @@ from typing import Any
 
 from sandlot.learners.config import existing_run, load_config
 from sandlot.learners.evaluate import wilson
+from sandlot.learners.evaluate_turns import longest_row
 from sandlot.learners.ledger import Use
 from sandlot.learners.prepare import CONFIG_FILE, LOGS, STATUS_FILE
 from sandlot.learners.progress import read_status
@@ -70,11 +70,6 @@ def results(log: pathlib.Path, offset: int) -> Iterator[bool]:
     for ended in TURN.findall(text):
         if Trial[ended] not in (Trial.DONE_BEFORE, Trial.BROKEN):
             yield Trial[ended] is Trial.SUCCESS
-
-
-def longest_row(won: list[bool]) -> int:
-    """The most successes in a row."""
-    return max(len(list(group)) if success else 0 for success, group in itertools.groupby([False, *won]))
 
 
 def summary(won: list[bool], before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

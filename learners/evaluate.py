@@ -147,11 +147,11 @@ def evaluate(policy: ActingPolicy | pathlib.Path, config: EvalConfig, *, progres
     elif config.workers > 1:
         raise ConfigError(f"workers={config.workers} needs a policy file; pass its path, or use 1 worker")
     else:
-        stream = _play_here(_load(policy), config, range(config.episodes))
+        stream = _play_here(load_policy(policy), config, range(config.episodes))
     played: list[Played] = []
     with (
         contextlib.closing(stream),
-        _progress(config.episodes, shown=progress, live=config.env.robot == "sim") as show,
+        progress_bar(config.episodes, shown=progress, live=config.env.robot == "sim") as show,
     ):
         for episode in stream:
             played.append(episode)
@@ -162,19 +162,31 @@ def evaluate(policy: ActingPolicy | pathlib.Path, config: EvalConfig, *, progres
 def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False) -> Played:
     """Plays one episode."""
     rng = np.random.default_rng(seed) if sample else None
-    obs, info = env.reset(seed=seed)
+    return play_on(env, policy, env.reset(seed=seed)[0], seed, rng)[0]
+
+
+def play_on(
+    env: envs.Env,
+    policy: ActingPolicy,
+    obs: dict[str, Any],
+    seed: int,
+    rng: np.random.Generator | None,
+) -> tuple[Played, dict[str, Any]]:
+    """Plays an episode that has begun with `obs`; also what the env said at its end."""
     reward_sum, steps, ended = 0.0, 0, False
+    info: dict[str, Any] = {}
     shown = Frames()
     while not ended:
         obs, reward, terminated, truncated, info = env.step(policy.act(shown.add(obs, policy), rng))
         reward_sum, steps, ended = reward_sum + float(reward), steps + 1, terminated or truncated
     said = bool(info["success"]) if "success" in info else None
     truth = info.get("true_success")  # known beside what a classifier says
-    return (
+    played = (
         Played(seed, reward_sum, steps, said)
         if truth is None
         else Played(seed, reward_sum, steps, truth, said)
     )
+    return played, info
 
 
 def check_match(policy: ActingPolicy, env: envs.Env) -> None:
@@ -252,7 +264,7 @@ def _worker_main(order: str) -> None:
     policy_file, index, fields = json.loads(order)
     config = msgspec.convert(fields, EvalConfig)
     try:
-        policy = _load(pathlib.Path(policy_file))
+        policy = load_policy(pathlib.Path(policy_file))
         for episode in _play_here(policy, config, range(index, config.episodes, config.workers)):
             sys.stdout.write(msgspec.json.encode(episode).decode() + "\n")
             sys.stdout.flush()
@@ -261,7 +273,8 @@ def _worker_main(order: str) -> None:
         sys.exit(2)
 
 
-def _load(policy: ActingPolicy | pathlib.Path) -> ActingPolicy:
+def load_policy(policy: ActingPolicy | pathlib.Path) -> ActingPolicy:
+    """A policy as it is, or the one in a file."""
     if not isinstance(policy, pathlib.Path):
         return policy
     from sandlot.learners.policy import Policy  # noqa: PLC0415  (only when a file is given)
@@ -270,7 +283,7 @@ def _load(policy: ActingPolicy | pathlib.Path) -> ActingPolicy:
 
 
 @contextlib.contextmanager
-def _progress(total: int, *, shown: bool, live: bool) -> Iterator[Callable[[Played], None]]:
+def progress_bar(total: int, *, shown: bool, live: bool) -> Iterator[Callable[[Played], None]]:
     """A progress bar on stderr with the successes so far; yields what to call per episode.
 
     One that is not `live` is drawn between episodes only: no thread disturbs a robot's control loop.
