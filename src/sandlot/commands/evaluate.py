@@ -54,8 +54,7 @@ def _in_turn(flags: Flags, train: TrainConfig, policy: pathlib.Path, config: Eva
     """Both of two tasks that are learned in turn, from whichever run it is said."""
     if not train.partner:
         raise ConfigError(
-            f"run '{flags.run}' learns '{train.task}' alone; --in-turn is for two tasks in turn, "
-            "leave it out"
+            f"run '{flags.run}' learns '{train.task}' alone; --in-turn is for two tasks in turn, leave it out"
         )
     beside = existing_run(train.partner)
     other = beside / POLICY_FILE
