@@ -147,12 +147,15 @@ def _begin(
     env: envs.Env, seed: int, options: dict[str, Any] | None, helped: collections.Counter[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A trial's first obs and info, once the robot is ready."""
+    waits = False  # for a person who was called already
 
     def attempt() -> tuple[dict[str, Any], dict[str, Any]]:
+        nonlocal waits
         try:
             obs, info = env.reset(seed=seed, options=options)
         except NotReadyError as error:
-            _count(helped, getattr(error, "resets", ()), calls=int(error.needs_person))
+            _count(helped, getattr(error, "resets", ()), calls=int(error.needs_person and not waits))
+            waits = waits or error.needs_person
             raise
         _count(helped, info.get("resets", ()), calls=int(info.get("called", 0)))
         return obs, info

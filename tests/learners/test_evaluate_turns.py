@@ -73,6 +73,21 @@ def test_a_trial_that_a_robot_cut_short_is_played_again(tmp_path, monkeypatch):
     assert found.directions == (0, 1) and found.summary()["success"] == 1.0
 
 
+def test_a_person_who_is_waited_for_was_called_once(tmp_path, monkeypatch):
+    reset, looks = Shuttle.reset, iter([False, False, True, True])
+    monkeypatch.setattr("sandlot.learners.real_time.RETRY_S", 0.0)
+
+    def waiting(self, **given):
+        if next(looks):
+            return reset(self, **given)
+        error = NotReadyError("press arm")
+        error.needs_person = True
+        raise error
+
+    monkeypatch.setattr(Shuttle, "reset", waiting)
+    assert played(tmp_path, 1.0, -1.0, 2).summary()["calls"] == 1
+
+
 def test_what_cannot_be_played_in_turn_is_refused(tmp_path):
     files = saved(tmp_path, 1.0, -1.0)
     with pytest.raises(ConfigError, match="two tasks in turn share one robot; use 1 worker"):
