@@ -166,11 +166,7 @@ def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False
 
 
 def play_on(
-    env: envs.Env,
-    policy: ActingPolicy,
-    obs: dict[str, Any],
-    seed: int,
-    rng: np.random.Generator | None,
+    env: envs.Env, policy: ActingPolicy, obs: dict[str, Any], seed: int, rng: np.random.Generator | None
 ) -> tuple[Played, dict[str, Any]]:
     """Plays an episode that has begun with `obs`; also what the env said at its end."""
     reward_sum, steps, ended = 0.0, 0, False
@@ -181,12 +177,8 @@ def play_on(
         reward_sum, steps, ended = reward_sum + float(reward), steps + 1, terminated or truncated
     said = bool(info["success"]) if "success" in info else None
     truth = info.get("true_success")  # known beside what a classifier says
-    played = (
-        Played(seed, reward_sum, steps, said)
-        if truth is None
-        else Played(seed, reward_sum, steps, truth, said)
-    )
-    return played, info
+    outcome = (said,) if truth is None else (truth, said)
+    return Played(seed, reward_sum, steps, *outcome), info
 
 
 def check_match(policy: ActingPolicy, env: envs.Env) -> None:
