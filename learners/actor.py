@@ -188,10 +188,11 @@ class Actor:
             self.now.recorder.abort(decision)
             self._env_failed(error)
             return obs, Trial.BROKEN
-        self._hand_over(at_least=1 if self.timed or ended else SEND_EVERY)
         self._report()
         if self._viewer:
             self._viewer.log_step(obs, decision.action, float(reward))
+        # last: it wakes the transport's thread, which then competes for the interpreter
+        self._hand_over(at_least=1 if self.timed or ended else SEND_EVERY)
         self.slowest_ms = max(self.slowest_ms, 1e3 * (time.perf_counter() - stepped_s + decided_s - began_s))
         return obs, judged(success, info.get("stuck", False)) if ended else None
 
