@@ -129,7 +129,7 @@ class Room(NamedTuple):
     q: np.ndarray  # [B]
 
 
-@compiled()
+@compiled(*SOURCES)
 def _room(block: int, places: Places) -> Room:
     """Room for the critics of a block."""
     rows, layers, widest = len(matrix(block, 0)), _layer_count(block, places), 0
@@ -144,18 +144,18 @@ def _room(block: int, places: Places) -> Room:
     )
 
 
-@compiled()
+@compiled(*SOURCES)
 def _layer_count(block: int, places: Places) -> int:
     return (arguments(block) - places.weights - 2) // PARTS
 
 
-@compiled()
+@compiled(*SOURCES)
 def _shaped(flat: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """A matrix in a longer vector's memory."""
     return flat[: rows * columns].reshape(rows, columns)
 
 
-@compiled()
+@compiled(*SOURCES)
 def _layer(block: int, places: Places, e: int, room: Room, i: int) -> Layer:
     """Hidden layer i of critic e, in its room."""
     at = places.weights + PARTS * i

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sandlot.learners.agents.networks import LAYER_NORM_EPS
+from sandlot.learners.agents import networks
 from sandlot.learners.compiled import compiled
 
-EPS = np.float32(LAYER_NORM_EPS)
+EPS = np.float32(networks.LAYER_NORM_EPS)
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
@@ -43,7 +43,7 @@ def multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     np.dot(a, b, out)
 
 
-@compiled(reorder=True)
+@compiled(networks, reorder=True)
 def moments(z: np.ndarray, bias: np.ndarray, mean: np.ndarray, rstd: np.ndarray) -> None:
     """Adds the bias to z; mean and 1 / standard deviation of its rows."""
     share = ONE / np.float32(z.shape[1])
