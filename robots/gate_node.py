@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 STATE_PERIOD_S = 0.1
 LOOK_PERIOD_S = 0.5
 IDLE_S = 60.0
+LAST_WORD_S = 1.0
+"""How long a gate that ends waits until the driver has heard its hold."""
 UNNAMED = "_NODE_NAME_UNKNOWN_"
 HISTORY = 5000
 """Ages, delays and periods that the figures are taken over: 100 s of ticks."""
@@ -102,6 +105,8 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
     def close(self) -> None:
         """Called at the end of the process: the driver need not find out by itself."""
         self._stop("gate ended")
+        # A message that was lost is sent again, but only while its sender lives.
+        self._hold.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
 
     def heard_from(self, commander: bytes) -> None:
         """Something of an action arrived that is not yet an offer."""
