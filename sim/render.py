@@ -126,9 +126,10 @@ class Renderer:
         return pixels[::-1].copy()
 
     def _narrow(self, window: Window) -> None:
-        """Draws this part of the picture only; its width follows from the size of what is drawn."""
+        """Draws this part of the picture only, stretched to the size of what is drawn."""
         for camera in self._scene.camera:
             height = camera.frustum_top - camera.frustum_bottom
+            camera.frustum_width = height * (window.right - window.left) / 2
             camera.frustum_center = height * (window.left + window.right) / 2
             camera.frustum_top, camera.frustum_bottom = -height * window.top, -height * window.bottom
 

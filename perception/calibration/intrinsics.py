@@ -4,6 +4,7 @@ The model is OpenCV's pinhole with distortion `plumb_bob` (Brown-Conrady: k1, k2
 the middle of the upper left pixel, so the middle of an ideal picture is ((width - 1) / 2, (height - 1) / 2).
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from sandlot.perception.calibration.board import Board, Corners
 from sandlot.perception.calibration.errors import CalibrationError
+from sandlot.perception.cameras.view import Crop
 
 MIN_VIEWS, MIN_CORNERS = 8, 8
 MIN_COVERAGE, MIN_TILT_DEG, MAX_RMS_PX, MAX_FOCAL_STD = 0.35, 20.0, 1.0, 0.01
@@ -47,6 +49,20 @@ class Intrinsics:
     def matrix(self) -> np.ndarray:
         """The camera matrix K [3, 3]."""
         return np.array([[self.fx_px, 0, self.cx_px], [0, self.fy_px, self.cy_px], [0, 0, 1.0]])
+
+    def stretched(self, crop: Crop) -> "Intrinsics":
+        """Of what `cut` makes of a crop: a picture of its own, with focal lengths of its own."""
+        side = max(crop.width, crop.height)
+        x, y = side / crop.width, side / crop.height
+        return dataclasses.replace(
+            self,
+            width_px=side,
+            height_px=side,
+            fx_px=x * self.fx_px,
+            fy_px=y * self.fy_px,
+            cx_px=x * (self.cx_px - crop.x + 0.5) - 0.5,  # whole numbers are the middles of pixels
+            cy_px=y * (self.cy_px - crop.y + 0.5) - 0.5,
+        )
 
     def undistorted(self, points_px: np.ndarray) -> np.ndarray:
         """Pixels [n, 2] as rays (x / z, y / z) [n, 2]."""

@@ -22,6 +22,11 @@ class Crop(NamedTuple):
         """Whether nothing is cut away."""
         return self == Crop()
 
+    @property
+    def stretched(self) -> bool:
+        """Whether its sides differ: a flat one shows heights finer than widths."""
+        return self.width != self.height
+
     def check(self, width_px: int, height_px: int, camera: str) -> None:
         """Raises ConfigError unless it lies in a picture of this size; `camera` is for the message."""
         fits = 0 <= self.x and 0 <= self.y and self.width >= 1 and self.height >= 1
@@ -34,29 +39,36 @@ class Crop(NamedTuple):
 
 
 def cut(frame: np.ndarray, crop: Crop) -> np.ndarray:
-    """That part of a frame [H, W, 3], not copied."""
+    """That part of a frame [H, W, 3], stretched to a square of its longer side; may be a view."""
     if crop.whole:
         return frame
-    return frame[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
+    part = frame[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
+    return _resized(part, (max(part.shape[:2]),) * 2) if crop.stretched else part
 
 
 def used(size: Sequence[int], crop: Crop, shape: Sequence[int]) -> Crop:
-    """What of a picture of `size` (height, width) is observed in `shape`: the crop's middle in its aspect."""
-    x, y, width, height = Crop(0, 0, size[1], size[0]) if crop.whole else crop
-    scale = min(height / shape[0], width / shape[1])
+    """What of a picture (height, width) is observed in `shape`: the crop, or the middle in its aspect."""
+    if not crop.whole:
+        return crop
+    scale = min(size[0] / shape[0], size[1] / shape[1])
     rows, columns = round(shape[0] * scale), round(shape[1] * scale)
-    return Crop(x + (width - columns) // 2, y + (height - rows) // 2, columns, rows)
+    return Crop((size[1] - columns) // 2, (size[0] - rows) // 2, columns, rows)
 
 
 def fit(frame: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """The middle of a frame in the shape of an observation, uint8 [H, W, 3], a fresh array."""
-    height, width = shape[:2]
-    if frame.shape[:2] == (height, width):
+    if frame.shape[:2] == tuple(shape[:2]):
         return frame.copy()
-    middle = np.ascontiguousarray(cut(frame, used(frame.shape, Crop(), shape)))
-    return np.array(Image.fromarray(middle).resize((width, height), Image.Resampling.BOX))
+    x, y, width, height = used(frame.shape, Crop(), shape)
+    return _resized(frame[y : y + height, x : x + width], shape)
 
 
 def view(frame: np.ndarray, crop: Crop, shape: Sequence[int]) -> np.ndarray:
-    """What is observed of a camera's frame: the crop, its sides cut to the shape's aspect, resized."""
+    """What is observed of a camera's frame: the crop, resized."""
     return fit(cut(frame, crop), shape)
+
+
+def _resized(frame: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Every pixel the mean of what falls on it, a fresh array."""
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    return np.array(image.resize((shape[1], shape[0]), Image.Resampling.BOX))

@@ -94,7 +94,7 @@ class CameraNode(Node):
 
 
 def info_message(kind: Any, config: CameraConfig, shape: Sequence[int], stamp_ns: int) -> Any:
-    """A CameraInfo: intrinsics of the whole picture, and the part of it that is published as `roi`."""
+    """A CameraInfo: intrinsics of the whole picture with the crop as `roi`; of a stretched crop, its own."""
     from sandlot.perception.calibration.record import intrinsics_of  # noqa: PLC0415  (scipy)
 
     found = intrinsics_of(config.calibration, config.name)
@@ -103,13 +103,15 @@ def info_message(kind: Any, config: CameraConfig, shape: Sequence[int], stamp_ns
             f"{config.label} gives {shape[1]}x{shape[0]} pixels and was calibrated at {found.width_px}x"
             f"{found.height_px}; set its size back, or calibrate it again"
         )
+    if config.crop.stretched:
+        found = found.stretched(config.crop)
     message = kind(header=ros_messages.header(stamp_ns, optical_frame(config.name)))
     message.width, message.height = found.width_px, found.height_px
     message.distortion_model, message.d = "plumb_bob", list(found.distortion)
     message.k = found.matrix.ravel().tolist()
     message.r = np.eye(3).ravel().tolist()
     message.p = np.column_stack([found.matrix, np.zeros(3)]).ravel().tolist()
-    if not config.crop.whole:
+    if not (config.crop.whole or config.crop.stretched):
         roi = message.roi
         roi.x_offset, roi.y_offset, roi.width, roi.height = config.crop
     return message

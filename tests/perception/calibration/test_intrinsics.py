@@ -6,6 +6,7 @@ from tests.perception.calibration.made import BOARD, CAMERA, MIDDLE_M, board_pos
 
 from sandlot.perception.calibration import CalibrationError, Corners, Intrinsics, intrinsics, poses, record
 from sandlot.perception.calibration.picture import coverage_picture
+from sandlot.perception.cameras import Crop
 
 SIZE = 640, 480
 
@@ -88,6 +89,15 @@ def test_the_picture_of_coverage_is_red_where_no_corner_was():
     assert image[470, 630, 0] > 100 and image[470, 630, 1] < 60  # red
     assert image[10, 10].tolist() == [60, 220, 120]
     assert image[70, 70].tolist() == [50, 50, 50]  # seen cell, no corner
+
+
+def test_a_stretched_crop_is_a_picture_with_intrinsics_of_its_own():
+    crop = Crop(100, 60, 200, 50)
+    wide = CAMERA.stretched(crop)
+    assert (wide.width_px, wide.height_px) == (200, 200)
+    points_m = np.array([[0.01, -0.02, 0.5], [-0.1, 0.05, 0.7]])
+    whole, part = CAMERA.projected(points_m) + 0.5, wide.projected(points_m) + 0.5  # from the corners
+    assert part == pytest.approx((whole - [crop.x, crop.y]) * [1.0, 4.0])
 
 
 def test_what_is_kept_in_the_file_is_read_again():

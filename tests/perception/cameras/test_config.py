@@ -10,6 +10,7 @@ from sandlot.learners.errors import ConfigError
 from sandlot.perception.cameras import CameraConfig, Crop, fit, load, save, sources, view
 from sandlot.perception.cameras.frame import Stamped
 from sandlot.perception.cameras.opencv import true_stamp
+from sandlot.perception.cameras.view import cut
 
 ROOT = pathlib.Path(__file__).parents[3]
 GOOD = "wrist:\n  source: v4l2\n  device: /dev/video0\n  width_px: 640\n  height_px: 480\n"
@@ -82,8 +83,11 @@ def test_the_crop_is_cut_out_before_anything_is_resized():
     frame[8:16, 20:28] = 200
     assert (view(frame, Crop(20, 8, 8, 8), (4, 4, 3)) == 200).all()
     assert (view(frame, Crop(), (48, 64, 3)) == frame).all()
-    wide = view(frame, Crop(16, 8, 16, 8), (4, 4, 3))  # the middle of it is the bright square
-    assert (wide == 200).all() and (fit(frame[8:16, 16:32], (4, 4)) == wide).all()
+    wide = view(frame, Crop(16, 8, 16, 8), (4, 4, 3))  # all of it; its middle half is the bright square
+    assert (wide[:, 1:3] == 200).all() and not wide[:, ::3].any()
+    assert (fit(frame[8:16, 16:32], (4, 4)) == 200).all()  # without a crop: the middle
+    assert cut(frame, Crop(16, 8, 16, 8)).shape == (16, 16, 3)  # as a camera's node publishes it
+    assert (fit(cut(frame, Crop(16, 8, 16, 8)), (4, 4)) == wide).all()
 
 
 def test_a_drivers_stamp_counts_only_if_it_can_be_one_of_the_steady_clock():

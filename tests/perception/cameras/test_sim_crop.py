@@ -13,12 +13,12 @@ from sandlot.sim.arm import SimArm
 from sandlot.sim.render import Quality, Renderer
 from sandlot.sim.windows import Window, window, windows
 
-CROPS = [Crop(), Crop(160, 40, 240, 240), Crop(300, 200, 320, 200)]
+CROPS = [Crop(), Crop(160, 40, 240, 240), Crop(300, 200, 320, 160), Crop(200, 30, 150, 400)]
 
 
 def test_the_used_part_by_hand():
     assert used((480, 640), Crop(), (64, 64)) == Crop(80, 0, 480, 480)
-    assert used((480, 640), Crop(300, 200, 320, 200), (64, 64)) == Crop(360, 200, 200, 200)
+    assert used((480, 640), CROPS[2], (64, 64)) == CROPS[2]
     assert window(Crop(80, 0, 480, 480), 640, 480) == Window(-0.5, -0.5, 0.5, 0.5)
     assert window(Crop(320, 240, 240, 120), 640, 480) == Window(0, 0, 0.5, 0.25)
 

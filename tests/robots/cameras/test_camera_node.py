@@ -1,5 +1,6 @@
 """A camera's node as a real process, heard through DDS: crop, stamps, intrinsics, a camera that vanishes."""
 
+import dataclasses
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ pytest.importorskip("rclpy")
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
 from tests.perception.cameras.made import LEVELS, folder
 from tests.ros_domain import ros_domain  # noqa: F401
 
@@ -19,6 +21,7 @@ from sandlot.perception.calibration import CalibrationError
 from sandlot.perception.cameras import Camera, CameraConfig, CameraError, Crop, Stamped, load, save
 from sandlot.robots.arm import ros_messages
 from sandlot.robots.arm.spec import DOWN, Pose
+from sandlot.robots.cameras.camera_node import info_message
 from sandlot.robots.cameras.ros_listener import Listener
 from sandlot.robots.cameras.ros_tool_pose import ToolPoses
 from sandlot.robots.cameras.topics import camera_info
@@ -39,7 +42,7 @@ def absolute(topic):
 def camera_file(tmp_path, pictures):
     file = tmp_path / "cameras.yaml"
     wrist = CameraConfig(
-        name="wrist", source="folder", device=str(pictures), fps=50.0, crop=Crop(10, 8, 32, 24), limit_s=0.5,
+        name="wrist", source="folder", device=str(pictures), fps=50.0, crop=Crop(10, 8, 24, 24), limit_s=0.5,
         calibration={"intrinsics": INTRINSICS},
     )  # fmt: skip
     save(file, {"wrist": wrist})
@@ -74,7 +77,7 @@ def test_frames_are_cropped_stamped_and_stop_with_the_camera(tmp_path):
     try:
         with Camera(heard) as camera:
             frame = camera.after(0, 30.0)
-            assert frame.pixels.shape == (24, 32, 3)
+            assert frame.pixels.shape == (24, 24, 3)
             assert frame.pixels[0, 0].tolist() in [[level, 0, 0] for level in LEVELS]
             assert frame.stamped is Stamped.DRIVER
             until(listener, lambda: infos, "camera_info")
@@ -82,7 +85,7 @@ def test_frames_are_cropped_stamped_and_stop_with_the_camera(tmp_path):
             assert info.header.frame_id == "wrist_optical"
             assert (info.width, info.height, info.k[0], info.d[0]) == (64, 48, 60.0, 0.1)
             roi = info.roi
-            assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (10, 8, 32, 24)
+            assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (10, 8, 24, 24)
             pictures.rename(tmp_path / "away")  # unplugged
             until(listener, lambda: states and states[-1].level == b"\x02", "the alarm")
             assert "wrist" in states[-1].hardware_id and "set" in states[-1].message
@@ -93,11 +96,20 @@ def test_frames_are_cropped_stamped_and_stop_with_the_camera(tmp_path):
             assert camera._source._listener is node_heard  # a topic heals by itself
             number = camera.counts.frames
             (tmp_path / "away").rename(pictures)
-            assert camera.after(number, 30.0).pixels.shape == (24, 32, 3)
+            assert camera.after(number, 30.0).pixels.shape == (24, 24, 3)
     finally:
         listener.close()
         process.terminate()
         assert process.wait(20) == 0
+
+
+def test_a_stretched_crop_is_told_with_its_own_intrinsics(tmp_path):
+    wrist = load(camera_file(tmp_path, tmp_path))["wrist"]
+    flat = dataclasses.replace(wrist, crop=Crop(10, 8, 40, 20))
+    info = info_message(CameraInfo, flat, (48, 64), 0)
+    assert (info.width, info.height, info.roi.width) == (40, 40, 0)
+    assert (info.k[0], info.k[4], info.p[5]) == (60.0, 122.0, 122.0)
+    assert (info.k[2], info.k[5]) == (21.5, 2 * (23.5 - 8 + 0.5) - 0.5)
 
 
 def test_a_camera_that_is_not_in_the_file_is_refused_in_one_line(tmp_path):
@@ -159,7 +171,7 @@ def test_a_simulated_arms_driver_crops_its_own_cameras(tmp_path):
     try:
         heard = CameraConfig(name="side", source="ros", device="/arm/camera/side/image_raw", limit_s=5.0)
         with Camera(heard) as camera:
-            assert camera.after(0, 60.0).pixels.shape == (32, 40, 3)
+            assert camera.after(0, 60.0).pixels.shape == (40, 40, 3)
     finally:
         process.terminate()
         assert process.wait(30) == 0
