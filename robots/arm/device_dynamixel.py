@@ -16,8 +16,8 @@ from sandlot.robots.arm.dynamixel_config import Config
 from sandlot.robots.arm.spec import Pose
 from sandlot.robots.dynamixel import registers as reg
 from sandlot.robots.dynamixel.bus import Bus
-from sandlot.robots.dynamixel.port import Port
 from sandlot.robots.errors import DeviceError
+from sandlot.robots.serial_port import Port
 
 log = logging.getLogger(__name__)
 

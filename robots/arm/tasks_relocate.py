@@ -40,7 +40,8 @@ class ArmRelocate(ArmTask):
     half_side_m, yaw_rad = 0.04, 0.25
     home = Pose(np.array([0.5, 0.0, 0.18]), DOWN)
     held_m, held_width_m = 0.03, 0.02
-    at_rest_m, open_m, clear_m = 0.006, 0.06, 0.06
+    rest_m, open_m, clear_m = 0.011, 0.06, 0.06
+    """A cube that leans on a rim from inside is raised by up to 10 mm, one that lies on the rim by 12 mm."""
     still_m = 0.003
     """A cube that moved less in a control period lies still; in its first it falls 50 mm."""
     limits = ArmLimits(
@@ -79,8 +80,8 @@ class ArmRelocate(ArmTask):
         if near and reading.width_m > self.held_width_m and not reading.command.gripper_open:
             return Place.HELD
         for place, centre_m in CENTRES_M.items():
-            inside = np.abs(cube_m[:2] - centre_m).max() < BIN_HALF_M - CUBE_HALF_M / 2
-            if inside and abs(lifted_m(reading)) < self.at_rest_m:
+            inside = np.abs(cube_m[:2] - centre_m).max() < BIN_HALF_M
+            if inside and abs(lifted_m(reading)) < self.rest_m:
                 return place
         low, high = self.limits.low_m, self.limits.high_m
         reachable = np.all(cube_m[:2] > low[:2]) and np.all(cube_m[:2] < high[:2]) and cube_m[2] > 0.0

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sandlot.learners.errors import ConfigError
 from sandlot.robots.dynamixel import protocol
-from sandlot.robots.dynamixel.port import Port
 from sandlot.robots.dynamixel.protocol import BROADCAST, Error, Instruction, Parser, Status
 from sandlot.robots.dynamixel.registers import MODEL, Register
 from sandlot.robots.errors import DeviceError
+from sandlot.robots.serial_port import Port
 
 BITS_PER_BYTE = 10
 STATUS_BYTES = 11

@@ -180,6 +180,9 @@ def test_settling_begins_where_the_tool_is_with_the_gripper_as_it_is():
     [
         ((0.5, 0.11, 0.02), Place.A),
         ((0.5, -0.11, 0.02), Place.B),
+        ((0.5, -0.18, 0.03), Place.B),  # it leans on the rim from inside
+        ((0.5, -0.193, 0.032), Place.OUTSIDE),  # it lies on the rim
+        ((0.5, -0.205, 0.03), Place.OUTSIDE),  # it leans on the rim from outside
         ((0.5, -0.11, 0.035), Place.OUTSIDE),  # not at rest
         ((0.5, 0.0, 0.02), Place.OUTSIDE),
         ((0.5, 0.3, 0.02), Place.LOST),

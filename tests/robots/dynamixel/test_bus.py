@@ -8,9 +8,9 @@ from sandlot.learners.errors import ConfigError
 from sandlot.robots.dynamixel import registers as reg
 from sandlot.robots.dynamixel.bus import Bus, BusConfig
 from sandlot.robots.dynamixel.emulator import Emulator
-from sandlot.robots.dynamixel.port import Port
 from sandlot.robots.dynamixel.servo import Servo
 from sandlot.robots.errors import DeviceError
+from sandlot.robots.serial_port import Port
 
 IDS = [1, 2, 3]
 
