@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/sandlot
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ros demo demo-vision insert test test-all check docs bench faults clean
+.PHONY: help setup ros demo demo-vision relocate cable pcb insert test test-all check docs bench faults clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -31,15 +31,49 @@ demo: $(VENV)/.base  ## train an arm to pick up a cube, evaluate it, write runs/
 	$(RUN) eval demo --episodes 100 --seed 1000 --json
 
 SEEN := --cameras wrist side --image-px 64
-PLAY := demos/arm_pick_play
+# An encoder that looks at every 4 x 4 pixels, for a success that is smaller than a pixel; five times as long to train.
+FINE := --encoder-settings "kernels=[4,3]" "strides=[4,1]" "channels=[32,64]" --hidden 128 --shift-px 2
+
+# Frames for a task's encoder into demos/TASK_play: $(call play,TASK,FLAGS).
+define play
+	$(RUN) pretrain collect $(1) $(SEEN) $(2) --out demos/$(1)_play
+	$(RUN) pretrain demos/$(1)_play --out demos/$(1)_play/encoder.safetensors
+endef
+
+# A run that sees through that encoder and is rewarded by its classifier alone: $(call learn,TASK,RUN,FLAGS).
+learn = $(RUN) train $(1) $(SEEN) --encoder demos/$(1)_play/encoder.safetensors --classifier classifiers/$(1)/classifier.safetensors --run $(2) $(3)
 
 demo-vision: $(VENV)/.base  ## learn to pick from cameras, rewarded by a classifier alone (about 15 minutes)
 	$(RUN) classifier collect arm_pick $(SEEN) --episodes 200
 	$(RUN) classifier train classifiers/arm_pick
-	$(RUN) pretrain collect arm_pick $(SEEN) --expert 0 --out $(PLAY)
-	$(RUN) pretrain $(PLAY) --out $(PLAY)/encoder.safetensors
-	$(RUN) train arm_pick $(SEEN) --classifier classifiers/arm_pick/classifier.safetensors --encoder $(PLAY)/encoder.safetensors --run arm_pick_pixels
+	$(call play,arm_pick,--expert 0)
+	$(call learn,arm_pick,arm_pick_pixels)
 	$(RUN) eval arm_pick_pixels --episodes 100 --seed 1000 --json
+
+relocate: $(VENV)/.base  ## learn to carry a cube there and back while nobody resets, then 200 trials in turn (20 minutes)
+	$(RUN) classifier collect arm_relocate $(SEEN) --episodes 200
+	$(RUN) classifier train classifiers/arm_relocate
+	$(RUN) classifier collect arm_relocate_back $(SEEN) --episodes 200
+	$(RUN) classifier train classifiers/arm_relocate_back
+	$(call play,arm_relocate,--episodes 150)
+	$(call learn,arm_relocate,relocate,--back-classifier classifiers/arm_relocate_back/classifier.safetensors --steps 14000)
+	$(RUN) eval relocate --in-turn --episodes 200 --seed 1000 --json
+
+cable: CLOSE := --camera-file config/cameras_arm_cable.yaml
+cable: $(VENV)/.base  ## learn to route a cable from cameras (about 50 minutes, most of it for the classifier)
+	$(RUN) classifier collect arm_cable $(SEEN) $(CLOSE) --episodes 1100 --noise 0.1
+	$(RUN) classifier train classifiers/arm_cable $(FINE) --updates 6000 --patience 25 --precision 0.99
+	$(call play,arm_cable,$(CLOSE) --expert 0.5 --episodes 200)
+	$(call learn,arm_cable,cable,$(CLOSE) --steps 10000 --agent.init-temperature 0.01 --agent.entropy-per-action -1)
+	$(RUN) eval cable --episodes 100 --seed 1000 --json
+
+pcb: CLOSE := --camera-file config/cameras_arm_pcb.yaml
+pcb: $(VENV)/.base  ## practise to plug in a connector from cameras (about 40 minutes; see docs/results.md)
+	$(RUN) classifier collect arm_pcb $(SEEN) $(CLOSE) --episodes 300 --noise 0.1
+	$(RUN) classifier train classifiers/arm_pcb --updates 6000 --patience 20
+	$(call play,arm_pcb,$(CLOSE) --expert 0.5 --episodes 200)
+	$(call learn,arm_pcb,pcb,$(CLOSE) --demos 100 --steps 20000 --agent.init-temperature 0.01 --agent.entropy-per-action -1)
+	$(RUN) eval pcb --episodes 100 --seed 1000 --json
 
 insert: $(VENV)/.base  ## train peg insertion (about half an hour) and evaluate it
 	$(RUN) train arm_insert --run insert

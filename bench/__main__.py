@@ -20,6 +20,7 @@ SUBJECTS = (
     "actor",
     "resume",
     "cameras",
+    "vesc",
     "console",
 )
 OUTPUT = pathlib.Path(__file__).with_name("latest.json")

@@ -11,8 +11,11 @@ from sandlot.robots.arm.spec import DOWN, ArmLimits, ArmReading, ArmScene, Pose
 from sandlot.robots.arm.task import ArmTask, yawed
 
 CABLE_RADIUS_M, CABLE_M, SEGMENTS = 0.004, 0.20, 10
-SEEN = tuple(f"cable_{i}" for i in range(1, 7))
-"""Tracked points of the cable, from the hand outwards, `SEGMENT_M` apart; the first is 1 cm from the tool."""
+SEEN = tuple(f"cable_{i}" for i in range(1, SEGMENTS))
+"""Tracked points of the cable, from the hand outwards, `SEGMENT_M` apart; the first is 1 cm from the tool.
+
+The x axis of each points along the cable, so the last one tells where the free end is.
+"""
 SEGMENT_M = CABLE_M / SEGMENTS
 SEAT_M = 0.05
 """Height of the clip's origin: where the cable's centreline lies when it is in."""
@@ -77,10 +80,13 @@ class ArmCable(ArmTask):
 def crossing(reading: ArmReading) -> np.ndarray:
     """Where the cable's centreline passes the clip's middle plane: along 0, across, above; clip axes, m [3].
 
-    When it does not reach that plane: its nearest tracked point, along not 0.
+    When it does not reach that plane: its nearest point, along not 0.
     """
     clip = reading.objects["clip"]
-    points = (np.array([reading.objects[n].position_m for n in SEEN]) - clip.position_m) @ clip.rotation
+    last = reading.objects[SEEN[-1]]
+    end_m = last.position_m + SEGMENT_M * last.rotation[:, 0]
+    points_m = np.array([*(reading.objects[n].position_m for n in SEEN), end_m])
+    points = (points_m - clip.position_m) @ clip.rotation
     for a, b in zip(points[:-1], points[1:], strict=True):
         if a[0] <= 0.0 <= b[0]:
             at = a + (b - a) * (-a[0] / max(b[0] - a[0], 1e-9))

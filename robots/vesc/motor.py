@@ -11,6 +11,8 @@ from sandlot.robots.vesc.protocol import Command
 from sandlot.robots.vesc.values import Values
 
 ERPM_PER_MPS = 4614.0
+STEP_S = 0.002
+"""A tenth of what the speed controller needs."""
 
 
 @dataclasses.dataclass
@@ -77,10 +79,17 @@ class Motor:
 
     def advance(self, now_s: float) -> None:
         """Moves on to a time."""
-        step_s = 0.0 if math.isnan(self._now_s) else now_s - self._now_s
-        self._now_s = now_s
-        if not self.timed_out and now_s - self._fed_s > self.config.timeout_s:
-            self.timed_out, self.command = True, (Command.SET_BRAKE, self.config.timeout_brake_a)
+        if math.isnan(self._now_s):
+            self._now_s = now_s
+        while self._now_s < now_s:
+            step_s = min(STEP_S, now_s - self._now_s)
+            self._now_s += step_s
+            if not self.timed_out and self._now_s - self._fed_s > self.config.timeout_s:
+                self.timed_out, self.command = True, (Command.SET_BRAKE, self.config.timeout_brake_a)
+            self._turn(step_s)
+
+    def _turn(self, step_s: float) -> None:
+        """One short step of motor, battery and car."""
         drive_a, brake_a = self._currents()
         config = self.config
         before = self.erpm

@@ -79,6 +79,8 @@ def test_the_cable_hangs_and_does_not_stretch():
     sag = reading.tool.position_m[2] - points[:, 2]
     assert (np.diff(sag) > 0).all() and 0.005 < sag[-1] < 0.06
     np.testing.assert_allclose(points[:, 1], reading.tool.position_m[1], atol=2e-3)
+    along = np.array([reading.objects[name].rotation[:, 0] for name in SEEN[:-1]])
+    np.testing.assert_allclose(along, np.diff(points, axis=0) / 0.02, atol=1e-6)
 
 
 def test_a_trial_starts_with_the_cable_at_rest():
@@ -113,8 +115,11 @@ def test_a_cable_beside_or_above_the_clip_is_no_success():
         }
         clip = {"clip": Pose(np.array([0.5, 0, SEAT_M]), np.eye(3))}
         assert not task.success(dataclasses.replace(reading, objects=points | clip))
-    points = {name: Pose(np.array([0.47 + 0.02 * i, 0, SEAT_M]), np.eye(3)) for i, name in enumerate(SEEN)}
-    assert task.success(dataclasses.replace(reading, objects=points | clip))
+    for first_m in (0.47, 0.331, 0.33):  # the last: 1 cm of the free end is in the clip
+        points = {
+            name: Pose(np.array([first_m + 0.02 * i, 0, SEAT_M]), np.eye(3)) for i, name in enumerate(SEEN)
+        }
+        assert task.success(dataclasses.replace(reading, objects=points | clip))
 
 
 def test_there_and_back_and_nothing_is_put_back():
