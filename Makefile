@@ -60,9 +60,9 @@ relocate: $(VENV)/.base  ## learn to carry a cube there and back while nobody re
 	$(RUN) eval relocate --in-turn --episodes 200 --seed 1000 --json
 
 cable: CLOSE := --camera-file config/cameras_arm_cable.yaml
-cable: $(VENV)/.base  ## learn to route a cable from cameras (about 50 minutes, most of it for the classifier)
-	$(RUN) classifier collect arm_cable $(SEEN) $(CLOSE) --episodes 1100 --noise 0.1
-	$(RUN) classifier train classifiers/arm_cable $(FINE) --updates 6000 --patience 25 --precision 0.99
+cable: $(VENV)/.base  ## learn to route a cable from cameras (about 35 minutes, most of it for the classifier)
+	$(RUN) classifier collect arm_cable $(SEEN) $(CLOSE) --episodes 600 --noise 0.1
+	$(RUN) classifier train classifiers/arm_cable $(FINE) --updates 4000 --patience 25 --precision 0.99
 	$(call play,arm_cable,$(CLOSE) --expert 0.5 --episodes 200)
 	$(call learn,arm_cable,cable,$(CLOSE) --steps 10000 --agent.init-temperature 0.01 --agent.entropy-per-action -1)
 	$(RUN) eval cable --episodes 100 --seed 1000 --json
