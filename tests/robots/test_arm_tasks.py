@@ -59,10 +59,11 @@ def test_where_a_cable_passes_a_clip_that_is_turned():
     turn = yawed(0.3)
     clip = np.array([0.5, 0.02, 0.05])
     points = [clip + turn @ (0.02 * i - 0.033, 0.002, 0.004) for i in range(len(SEEN))]
-    objects = {name: at(*p) for name, p in zip(SEEN, points, strict=True)} | {"clip": at(*clip, turn)}
+    objects = {name: at(*p, turn) for name, p in zip(SEEN, points, strict=True)} | {"clip": at(*clip, turn)}
     np.testing.assert_allclose(crossing(reading((0.4, 0, 0.1), objects)), [0, 0.002, 0.004], atol=1e-12)
-    short = {name: at(*(p - turn @ (0.2, 0, 0))) for name, p in zip(SEEN, points, strict=True)}
-    assert crossing(reading((0.4, 0, 0.1), objects | short))[0] < -0.1
+    short = {name: at(*(p - turn @ (0.2, 0, 0)), turn) for name, p in zip(SEEN, points, strict=True)}
+    end = [0.02 * len(SEEN) - 0.033 - 0.2, 0.002, 0.004]  # the free end, 2 cm beyond the last point
+    np.testing.assert_allclose(crossing(reading((0.4, 0, 0.1), objects | short)), end, atol=1e-12)
 
 
 def test_a_task_names_all_that_it_reads():
