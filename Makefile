@@ -80,7 +80,7 @@ insert: $(VENV)/.base  ## train peg insertion (about half an hour) and evaluate 
 	$(RUN) eval insert --episodes 100 --seed 1000 --json
 
 # Spread over two processes; the system tests, with robots' deadlines, want the machine for themselves.
-SPREAD := tests/learners tests/perception tests/robots tests/sim
+SPREAD := tests/learners tests/perception tests/robots tests/sim tests/test_cli.py tests/test_docs.py tests/test_presets.py
 
 test: $(VENV)/.dev  ## every quick test, real processes included
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal $(SPREAD)

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 STATE_PERIOD_S = 0.1
 LOOK_PERIOD_S = 0.5
 IDLE_S = 60.0
-LAST_WORD_S = 1.0
+LAST_WORD_S = 0.3
 """How long a gate that ends waits until the driver has heard its hold."""
 UNNAMED = "_NODE_NAME_UNKNOWN_"
 HISTORY = 5000
