@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from sandlot.robots.serial_port import Port
+from sandlot.robots.serial_port import Patience, Port
 from sandlot.robots.vesc import protocol
-from sandlot.robots.vesc.host import Host, HostConfig
+from sandlot.robots.vesc.host import Host
 
 Row = dict[str, Any]
 HZ, FOR_S = 50.0, 20.0
@@ -23,7 +23,7 @@ def round_trips_ms() -> np.ndarray:
     """Speed and steering out, measurements back, once a period."""
     argv = [sys.executable, "-m", "sandlot.robots.vesc.emulator"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as emulator:
-        host = Host(Port(emulator.stdout.readline().strip(), 115200), HostConfig(reply_s=0.1, tries=1))
+        host = Host(Port(emulator.stdout.readline().strip(), 115200), Patience(reply_s=0.1, tries=1))
         try:
             host.hello()
             took_ms = []

@@ -7,11 +7,34 @@ import os
 import select
 import termios
 import time
+from dataclasses import dataclass
 
+from sandlot.learners.errors import ConfigError
 from sandlot.robots.errors import DeviceError
 
 _TIOCGSERIAL, _TIOCSSERIAL, _LOW_LATENCY, _FLAGS = 0x541E, 0x541F, 0x2000, 4
 """Linux: an FTDI adapter waits 16 ms for more bytes unless its port is told not to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long an answer over a serial port is waited for.
+
+    Attributes:
+        reply_s: how long after its last byte was due an answer is given up.
+        tries: how often one question is asked.
+    """
+
+    reply_s: float = 0.01
+    tries: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.reply_s <= 0.1:
+            raise ConfigError(
+                f"reply_s={self.reply_s} must lie in (0, 0.1]: answers come within milliseconds"
+            )
+        if not 1 <= self.tries <= 10:
+            raise ConfigError(f"tries={self.tries} must lie in [1, 10]")
 
 
 class Port:

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sandlot.learners.errors import ConfigError
 from sandlot.robots.dynamixel import protocol
 from sandlot.robots.dynamixel.protocol import BROADCAST, Error, Instruction, Parser, Status
 from sandlot.robots.dynamixel.registers import MODEL, Register
 from sandlot.robots.errors import DeviceError
-from sandlot.robots.serial_port import Port
+from sandlot.robots.serial_port import Patience, Port
 
 BITS_PER_BYTE = 10
 STATUS_BYTES = 11
@@ -18,26 +17,15 @@ STATUS_BYTES = 11
 
 
 @dataclass(frozen=True, kw_only=True)
-class BusConfig:
+class BusConfig(Patience):
     """How a bus is used.
 
     Attributes:
         baud: as set in the servos.
-        reply_s: how long after its last byte was due an answer is given up.
-        tries: how often one question is asked.
     """
 
     baud: int = 1_000_000
     reply_s: float = 0.005
-    tries: int = 3
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.reply_s <= 0.1:
-            raise ConfigError(
-                f"reply_s={self.reply_s} must lie in (0, 0.1]: answers come within milliseconds"
-            )
-        if not 1 <= self.tries <= 10:
-            raise ConfigError(f"tries={self.tries} must lie in [1, 10]")
 
 
 class Bus:

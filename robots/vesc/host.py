@@ -2,38 +2,18 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TypeVar
 
-from sandlot.learners.errors import ConfigError
 from sandlot.robots.errors import DeviceError
-from sandlot.robots.serial_port import Port
+from sandlot.robots.serial_port import Patience, Port
 from sandlot.robots.vesc import protocol, values
 from sandlot.robots.vesc.protocol import Command, Parser
 from sandlot.robots.vesc.values import Firmware, FirmwareError, Values
 
+Reply = TypeVar("Reply")
 HELLO_TRIES, HELLO_S = 5, 0.2
 """A VESC that has just got its power needs a moment."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostConfig:
-    """How a VESC is asked.
-
-    Attributes:
-        reply_s: how long an answer is waited for.
-        tries: how often one question is asked.
-    """
-
-    reply_s: float = 0.01
-    tries: int = 3
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.reply_s <= 0.1:
-            raise ConfigError(
-                f"reply_s={self.reply_s} must lie in (0, 0.1]: answers come within milliseconds"
-            )
-        if not 1 <= self.tries <= 10:
-            raise ConfigError(f"tries={self.tries} must lie in [1, 10]")
 
 
 class Host:
@@ -43,7 +23,7 @@ class Host:
         counts: commands, answers, and what went wrong: timeouts, retries, crc_errors, skipped_bytes.
     """
 
-    def __init__(self, port: Port, config: HostConfig) -> None:
+    def __init__(self, port: Port, config: Patience) -> None:
         self._port, self._config, self._parser = port, config, Parser()
         self.counts: Counter[str] = Counter()
 
@@ -52,10 +32,7 @@ class Host:
         for _ in range(HELLO_TRIES):
             answer = self._ask(Command.FW_VERSION, b"", HELLO_S)
             if answer:
-                try:
-                    return values.read_firmware(answer)
-                except FirmwareError as error:
-                    raise DeviceError(f"{self._port.path}: {error}") from error
+                return self._read(values.read_firmware, answer)
         raise DeviceError(
             f"{self._port.path}: no VESC answers; is it powered, is this its port, and is USB or UART "
             "switched on in its app settings?"
@@ -72,10 +49,7 @@ class Host:
             answer = self._ask(Command.GET_VALUES, command, self._config.reply_s)
             command = b""
             if answer:
-                try:
-                    return values.read_values(answer)
-                except FirmwareError as error:
-                    raise DeviceError(f"{self._port.path}: {error}") from error
+                return self._read(values.read_values, answer)
         raise DeviceError(
             f"{self._port.path}: the VESC does not answer ({self._config.tries} tries); check its power and "
             "cable"
@@ -89,6 +63,13 @@ class Host:
     def close(self) -> None:
         """Closes the port; may be called twice."""
         self._port.close()
+
+    def _read(self, read: Callable[[bytes], Reply], answer: bytes) -> Reply:
+        """An answer's meaning; DeviceError names the port where it has none."""
+        try:
+            return read(answer)
+        except FirmwareError as error:
+            raise DeviceError(f"{self._port.path}: {error}") from error
 
     def _ask(self, question: Command, before: bytes, within_s: float) -> bytes:
         """The answer's payload; empty when none came in time."""

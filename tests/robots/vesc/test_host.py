@@ -6,10 +6,10 @@ import pytest
 
 from sandlot.learners.errors import ConfigError
 from sandlot.robots.errors import DeviceError
-from sandlot.robots.serial_port import Port
+from sandlot.robots.serial_port import Patience, Port
 from sandlot.robots.vesc import protocol
 from sandlot.robots.vesc.emulator import FIRMWARE, Emulator
-from sandlot.robots.vesc.host import Host, HostConfig
+from sandlot.robots.vesc.host import Host
 from sandlot.robots.vesc.motor import MotorConfig
 from sandlot.robots.vesc.protocol import Command
 from sandlot.robots.vesc.values import Firmware
@@ -25,7 +25,7 @@ def vesc():
 
 @pytest.fixture
 def host(vesc):
-    found = Host(Port(vesc.port, 115200), HostConfig(reply_s=0.1))
+    found = Host(Port(vesc.port, 115200), Patience(reply_s=0.1))
     yield found
     found.close()
 
@@ -102,6 +102,6 @@ def test_faults_and_the_kill_switch_let_the_motor_go(host, vesc):
 
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ConfigError, match="reply_s=1.0 must lie in"):
-        HostConfig(reply_s=1.0)
+        Patience(reply_s=1.0)
     with pytest.raises(ConfigError, match="tries=0 must lie in"):
-        HostConfig(tries=0)
+        Patience(tries=0)
