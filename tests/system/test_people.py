@@ -32,7 +32,7 @@ def test_a_clone_that_knows_nothing_learns_from_corrections(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=240.0, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     summary = json.loads(done.stdout)
-    assert summary["success"] >= 0.6  # of 20, alone: nobody corrects while a policy is evaluated
+    assert summary["success"] >= 0.75  # of 20, alone: nobody corrects while a policy is evaluated
     reader = RunReader(tmp_path / "run")
     practice = [e for e in reader.episodes(summary["demo_steps"]) if e.ended]
     first, last = (sum(e.interventions for e in part) for part in (practice[:20], practice[-20:]))
