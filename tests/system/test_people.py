@@ -27,12 +27,12 @@ PERSON = ("patience_steps=2", "correction_steps=2", "late=1")
 def test_a_clone_that_knows_nothing_learns_from_corrections(tmp_path):
     agent = [word for name, value in AGENT.items() for word in (f"--agent.{name}", value)]
     flags = ["--teleop", "scripted", "--person", *PERSON, *agent, "--agent.actor-lr", "0.003", "--json"]
-    sizes = ["--demos", "1", "--steps", "600", "--start-after", "20", "--run", str(tmp_path / "run")]
+    sizes = ["--demos", "1", "--steps", "1000", "--start-after", "20", "--run", str(tmp_path / "run")]
     command = [sys.executable, "-m", "sandlot", "train", TASK, *sizes, *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240.0, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     summary = json.loads(done.stdout)
-    assert summary["success"] >= 0.75  # of 20, alone: nobody corrects while a policy is evaluated
+    assert summary["success"] >= 0.9  # of 20, alone: nobody corrects while a policy is evaluated
     reader = RunReader(tmp_path / "run")
     practice = [e for e in reader.episodes(summary["demo_steps"]) if e.ended]
     first, last = (sum(e.interventions for e in part) for part in (practice[:20], practice[-20:]))
