@@ -280,6 +280,7 @@ class Actor:
             **self.ledger.figures(now_s),
             **self.pacer.jitter_ms(),
             **(self.robot.figures() if self.robot else {}),
+            **envs.figures(self.practices[0].env),
         }
         for practice in self.practices:
             practice.client.report({**practice.figures(now_s), **common})

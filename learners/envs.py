@@ -47,6 +47,7 @@ def make(
     camera_file: str = "",
     randomize: bool = False,
     mjcf: str | None = None,
+    course: str = "",
     render: bool = False,
     robot: str = "sim",
     teleop: str = "none",
@@ -64,6 +65,7 @@ def make(
         camera_file: the file with the crops of simulated cameras; own tasks only.
         randomize: draw dynamics, latency, sensors and look from their declared ranges; own tasks only.
         mjcf: path of another arm to load; own tasks only.
+        course: file of the course to be driven; own tasks only.
         render: whether `env.render()` must return RGB frames, uint8 [H, W, 3].
         robot: `sim`, or `ros` for the robot whose nodes run; own tasks only.
         teleop: who may take over: `none`, `joy` (a person, on `ros`) or `scripted` (in simulation).
@@ -77,7 +79,7 @@ def make(
         SpecError: the env's spaces cannot be used; names the space and the rule.
     """
     own = {"cameras": tuple(cameras), "image_px": image_px, "camera_file": camera_file}
-    own |= {"randomize": randomize, "mjcf": mjcf}
+    own |= {"randomize": randomize, "mjcf": mjcf, "course": course}
     kwargs |= {name: value for name, value in own.items() if value}
     kwargs |= {"teleop": True} if teleop == "joy" else {}
     if task.startswith(PREFIX):
@@ -171,6 +173,14 @@ def crops(env: Env) -> dict[str, tuple[float, float, float, float]]:
     """
     try:
         return dict(env.get_wrapper_attr("crops"))
+    except AttributeError:
+        return {}
+
+
+def figures(env: Env) -> dict[str, float]:
+    """What an env knows of its practice beyond rewards, for reports, e.g. laps; {} where it says nothing."""
+    try:
+        return dict(env.get_wrapper_attr("figures")())
     except AttributeError:
         return {}
 

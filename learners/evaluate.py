@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sandlot.learners import envs
+from sandlot.learners import envs, plugins
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError, SpecError
 from sandlot.learners.frames import Frames
@@ -157,6 +157,24 @@ def evaluate(policy: ActingPolicy | pathlib.Path, config: EvalConfig, *, progres
             played.append(episode)
             show(episode)
     return Evaluation(config.task, tuple(sorted(played, key=lambda p: p.seed)), time.monotonic() - start_s)
+
+
+class Outcome(Protocol):
+    """What came of an evaluation."""
+
+    def summary(self) -> dict[str, Any]:
+        """As one JSON object; it has `success`, the rate, and its `interval`."""
+        ...
+
+
+def evaluate_task(
+    policy: ActingPolicy | pathlib.Path, config: EvalConfig, *, progress: bool = True
+) -> Outcome:
+    """Evaluates a policy as its task wants it: by episodes, or in a way of the task's own (`plugins`)."""
+    if config.task in plugins.names("evaluation"):
+        own: Outcome = plugins.load("evaluation", config.task)(policy, config, progress=progress)
+        return own
+    return evaluate(policy, config, progress=progress)
 
 
 def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False) -> Played:

@@ -1,4 +1,5 @@
-"""What the layers above lend to this one, by name: encoders, wrappers of an env, rewards, readers of weights.
+"""What the layers above lend to this one, by name: encoders, wrappers of an env, rewards, readers of weights,
+and how a task is evaluated where that is not by episodes.
 
 `learners` imports nothing of `perception`. So `sandlot/__init__.py` says where each thing lives, and it is
 imported when somebody asks for it. A user's own package does the same:
@@ -10,7 +11,7 @@ from typing import Any, Literal
 
 from sandlot.learners.errors import ConfigError
 
-Kind = Literal["encoder", "env", "reward", "weights"]
+Kind = Literal["encoder", "env", "evaluation", "reward", "weights"]
 
 _places: dict[tuple[Kind, str], str] = {}
 

@@ -15,7 +15,7 @@ from typing import Any
 from sandlot.learners.command_lines import actor_argv, free_port, learner_argv
 from sandlot.learners.config import TrainConfig
 from sandlot.learners.errors import SandlotError
-from sandlot.learners.evaluate import EvalConfig, evaluate
+from sandlot.learners.evaluate import EvalConfig, evaluate_task
 from sandlot.learners.pair import Run, back_run, with_partner
 from sandlot.learners.prepare import LOGS, POLICY_FILE, STATUS_FILE, prepare, prepare_demos
 from sandlot.learners.process import Child, last_lines
@@ -47,6 +47,8 @@ PRACTICE = (
     "reset_s",
 )
 """Figures of practice that the summary repeats."""
+LAPS = ("driven_s", "laps", "clean_laps", "first_lap_s", "first_clean_lap_s", "best_lap_s", "median_lap_s")
+"""Figures of the first actor's env that the summary repeats."""
 
 
 class Supervisor:
@@ -197,13 +199,20 @@ def _summary(run: Run, finished: bool, demo_steps: int) -> dict[str, Any]:
         "ratio_reached": round(status.get("ratio_reached", 0.0), 3),
         "success_50": status.get("success_50"),
         **{name: round(status[name], 4) for name in PRACTICE if name in status},
+        **_laps(status),
     }
     if finished:
         asked = EvalConfig(task=config.task, episodes=FINAL_EPISODES, seed=FINAL_SEED, env=config.env.alone())
-        played = evaluate(folder / POLICY_FILE, asked).summary()
+        played = evaluate_task(folder / POLICY_FILE, asked).summary()
         summary |= {name: played[name] for name in ("success", "interval", "mean_return")}
         write_status(folder / STATUS_FILE, {**status, "final": played})
     return summary
+
+
+def _laps(status: dict[str, Any]) -> dict[str, float]:
+    """The laps that the first actor's env counted, where it counts any."""
+    figures = next(iter(status.get("actors", {}).values()), {})
+    return {name: round(figures[name], 2) for name in LAPS if name in figures}
 
 
 def _actor_status(values: dict[str, Any], child: Child) -> dict[str, Any]:

@@ -35,6 +35,16 @@ for _name, _task in (
             disable_env_checker=True,
         )
 
+for _name in ("Hall", "Yard", "Places"):
+    for _place, _module in (("sandlot", "sim.car_envs"), ("sandlot_ros", "robots.car.ros_envs")):
+        register(
+            id=f"{_place}/Car{_name}-v0",
+            entry_point=f"sandlot.{_module}:make",
+            kwargs={"task": f"car_{_name.lower()}"},
+            disable_env_checker=True,
+        )
+    plugins.register("evaluation", f"car_{_name.lower()}", "sandlot.learners.evaluate_laps:evaluate_laps")
+
 for _name, _place in (
     ("conv", "encoders.conv:Conv"),
     ("resnet10", "encoders.resnet:ResNet10"),

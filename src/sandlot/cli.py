@@ -26,6 +26,7 @@ COMMANDS = {
     "up": ("a robot with its driver, gate, learner and actor over ROS 2", "sandlot.commands.up"),
     "console": ("the operator's page: cameras, curves, buttons in a browser", "sandlot.commands.console"),
     "gate": ("let a robot that is up move, or stop it", "sandlot.commands.gate"),
+    "course": ("make and draw the course of a car out of one slow lap", "sandlot.commands.course"),
     "cameras": ("list, show and crop this machine's cameras", "sandlot.commands.cameras"),
     "calibrate": ("find how a camera sees, and where it is", "sandlot.commands.calibrate"),
     "keys": ("make the keys that links beyond this machine need", "sandlot.commands.keys"),

@@ -16,7 +16,7 @@ HELP = {
     "merge": "several folders of one task in a new run",
     "steps": "a bag to a run that `sandlot train --demos-file` takes",
     "export": "a LeRobotDataset v3.0",
-    "import": "a LeRobotDataset v3.0 to a run that `sandlot train --demos-file` takes",
+    "import": "a LeRobotDataset v3.0 to a run for `sandlot train --demos-file`; or drives of RECON",
     "repair": "end a bag whose recorder was killed, for ros2 bag and Foxglove",
 }
 

@@ -2,13 +2,17 @@
 
 import dataclasses
 import pathlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
+from sandlot.learners.errors import ConfigError
+from sandlot.robots.car import recon_import
+from sandlot.robots.car.recon import ReconConfig
 from sandlot.robots.recording import actions
 from sandlot.robots.recording.source import Asked
 
+ReconArgs = Annotated[ReconConfig, tyro.conf.arg(name="")]
 Words = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 
@@ -145,18 +149,31 @@ class Steps(Info):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Import(Info):
-    """Turn a LeRobotDataset v3.0 into a run.
+class Import(Common):
+    """Turn a LeRobotDataset v3.0, or drives of the RECON data set, into a run.
 
     Attributes:
-        out: folder of the run; `sandlot train --demos-file` takes it.
+        folders: a LeRobot data set; with --format recon, HDF5 files and folders of them.
+        out: folder of the run; `sandlot train --demos-file` takes a LeRobot data set's, `sandlot pretrain`
+            takes one with cameras.
+        format: lerobot, or recon: a Jackal's driving as steps of the car, with goals in hindsight.
+        recon: how RECON's files become steps.
     """
 
+    folders: tyro.conf.Positional[tuple[str, ...]]
     out: str
+    format: Literal["lerobot", "recon"] = "lerobot"
+    recon: ReconArgs = ReconConfig()
 
     def run(self) -> dict[str, Any]:
         """Writes it."""
-        return actions.to_run(self.folder, self.asked(), self.out, "lerobot")
+        if self.format == "recon":
+            return recon_import.import_files(self.folders, self.out, self.recon)
+        if len(self.folders) != 1:
+            raise ConfigError(
+                f"name one LeRobot data set, not {len(self.folders)}; `sandlot data merge` joins runs"
+            )
+        return actions.to_run(self.folders[0], self.asked(), self.out, "lerobot")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

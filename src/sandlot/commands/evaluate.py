@@ -10,7 +10,7 @@ from sandlot.cli import parse, print_result
 from sandlot.learners.config import TrainConfig, existing_run, load_config
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError
-from sandlot.learners.evaluate import EvalConfig, evaluate
+from sandlot.learners.evaluate import EvalConfig, evaluate_task
 from sandlot.learners.evaluate_turns import evaluate_in_turn
 from sandlot.learners.prepare import CONFIG_FILE, POLICY_FILE
 from sandlot.learners.report import save_evaluation
@@ -87,7 +87,7 @@ def main(argv: list[str]) -> int:
     if flags.in_turn:
         summary = _in_turn(flags, train, policy, config)
     else:
-        summary = evaluate(policy, config).summary()
+        summary = evaluate_task(policy, config).summary()
         save_evaluation(folder, summary)
     print_result(summary, as_json=flags.json)
     return 0
