@@ -1,112 +1,121 @@
-"""The car as an MjSpec: a 1/10 racing car from primitive shapes, with suspension, steering and driven wheels.
+"""A 1/10 car with four driven wheels on springs, as MJCF; its figures are those of an F1TENTH car.
 
-Sizes and mass are those of F1TENTH and MuSHR cars. The body frame is in the middle of the rear axle, at the
-height of the axles; x forward, y left. Tyres are ellipsoids whose grip is MuJoCo's elliptic friction cone.
+Body frame: origin in the middle of the rear axle on the ground, x forward, y left, z up. Tyres are ellipsoids
+that grip the ground by Coulomb friction; walls are slippery to them, so that no wheel climbs one.
 """
 
 import math
 from typing import Any
 
 import mujoco
+import numpy as np
 
 from sandlot.robots.car.spec import CAMERA
-from sandlot.sim.shapes import DARK, GREY, ORANGE, RED, box, cylinder
+from sandlot.sim.shapes import DARK, GREY, GROUP_LOOK, Rgba, Vec, box
 
-WHEELBASE_M, TRACK_M, WHEEL_M, TYRE_M = 0.33, 0.25, 0.05, 0.02
-CHASSIS_KG, WHEEL_KG, HUB_KG = 3.2, 0.08, 0.05
-STIFFNESS_NPM, DAMPING_NSPM, TRAVEL_M = 400.0, 25.0, 0.02
-"""A quarter of the car's weight sinks a wheel's spring by 2.3 cm; `SPRING_M` lifts it again."""
-SPRING_M = 0.02
-STEERING_RAD = 0.4
-WHEEL_NM = 0.45
-"""Most torque at a wheel: 9.7 m/s^2 for the whole car."""
+WHEELBASE_M, TRACK_M, WHEEL_M = 0.33, 0.25, 0.05
+"""Between the axles; between left and right wheels; radius of a wheel."""
+WHEELS = ("front_left", "front_right", "rear_left", "rear_right")
+WHEEL_AT_M = np.array([[x, y] for x in (WHEELBASE_M, 0.0) for y in (TRACK_M / 2, -TRACK_M / 2)])
+CHASSIS_KG, WHEEL_KG, HUB_KG = 3.1, 0.1, 0.05
+MASS_KG = CHASSIS_KG + 4 * (WHEEL_KG + HUB_KG)
+CENTRE_M = (0.16, 0.0, 0.073)
+"""Centre of mass of the chassis; with the wheels it is 0.07 m high."""
+SPRING_N_PER_M, DAMPING_NS_PER_M, TRAVEL_M = 1200.0, 45.0, 0.02
+MOST_ACCEL_MPS2 = 8.0
+"""What the motor can do when all its torque goes into speed."""
+WHEEL_NM = MOST_ACCEL_MPS2 * MASS_KG * WHEEL_M / 4
 GRIP = 1.0
-CORNERS = (
-    ("front_left", WHEELBASE_M, TRACK_M / 2),
-    ("front_right", WHEELBASE_M, -TRACK_M / 2),
-    ("rear_left", 0.0, TRACK_M / 2),
-    ("rear_right", 0.0, -TRACK_M / 2),
-)
-"""Wheels, and where they are in the body frame."""
-ROUGH: dict[str, Any] = {"contype": 1, "conaffinity": 1, "friction": (GRIP, 0.005, 0.0001)}
-BODYWORK: dict[str, Any] = {"contype": 1, "conaffinity": 1, "friction": (0.3, 0.005, 0.0001)}
+CAMERA_M, CAMERA_DOWN_RAD, CAMERA_FOVY_DEG = (0.43, 0.0, 0.12), 0.16, 90.0
+
+# Who touches whom, as (contype, conaffinity): ground 1, walls 2. Priority: a wall's friction wins over a
+# tyre's, a tyre's over the ground's. A wall gives way a little, as a board or a tube does.
+TYRE: dict[str, Any] = {"contype": 0, "conaffinity": 3, "condim": 3, "priority": 1}
+BODY: dict[str, Any] = {"contype": 0, "conaffinity": 3, "condim": 3, "friction": (0.3, 0.005, 0.0001)}
+GROUND: dict[str, Any] = {"contype": 1, "conaffinity": 0, "condim": 3}
+WALL: dict[str, Any] = {
+    "contype": 2, "conaffinity": 0, "condim": 3, "priority": 2,
+    "friction": (0.3, 0.005, 0.0001), "solref": (0.012, 0.5),
+}  # fmt: skip
+
+RUBBER: Rgba = (0.06, 0.06, 0.07, 1.0)
 
 
-def add_car(spec: Any) -> None:
-    """Adds the car, its actuators and its sensors to a world."""
-    car = spec.worldbody.add_body(name="car", pos=(0.0, 0.0, WHEEL_M))
-    car.add_freejoint(name="root")
-    box(car, (WHEELBASE_M / 2, 0, 0.02), (0.24, 0.10, 0.025), ORANGE, mass=CHASSIS_KG, name="chassis", **BODYWORK)
-    box(car, (WHEELBASE_M / 2 - 0.06, 0, 0.065), (0.10, 0.07, 0.02), DARK)
-    box(car, (0.04, 0, 0.10), (0.015, 0.09, 0.005), RED)
-    car.add_site(name="imu", pos=(WHEELBASE_M / 2, 0.0, 0.03), group=4)
-    # looks along x, 12 degrees down; a MuJoCo camera looks along its -z
-    car.add_camera(name=CAMERA, pos=(WHEELBASE_M + 0.10, 0.0, 0.09), fovy=90.0, quat=_look_ahead(-0.2))
+def add_car(spec: Any, rgba: Rgba) -> None:
+    """Puts a car called "car" into a world, standing on z = 0."""
+    car = spec.worldbody.add_body(name="car")
+    car.add_freejoint(name="car")
+    _add_chassis(car, rgba)
+    for index, name in enumerate(WHEELS):
+        _add_wheel(spec, car, name, WHEEL_AT_M[index], steered=index < 2)
+    site = car.add_site(name="imu", pos=CENTRE_M)
     for name, kind in (("accel", mujoco.mjtSensor.mjSENS_ACCELEROMETER), ("gyro", mujoco.mjtSensor.mjSENS_GYRO)):
-        spec.add_sensor(name=name, type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname="imu")
-    for name, x, y in CORNERS:
-        _add_wheel(spec, car, name, x, y)
+        spec.add_sensor(name=name, type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name)
+    down = CAMERA_DOWN_RAD
+    # A camera looks along its -z, with y up: x right, y up, z back, then pitched.
+    back, right = np.array([-math.cos(down), 0.0, math.sin(down)]), np.array([0.0, -1.0, 0.0])
+    quat = np.empty(4)
+    mujoco.mju_mat2Quat(quat, np.column_stack([right, np.cross(back, right), back]).ravel())
+    car.add_camera(name=CAMERA, pos=CAMERA_M, quat=quat, fovy=CAMERA_FOVY_DEG)
 
 
-def _look_ahead(pitch_rad: float) -> tuple[float, ...]:
-    """Quaternion of a camera that looks along x, raised by an angle."""
-    half = 0.5 * (math.pi / 2 + pitch_rad)
-    tilt = (math.cos(half), math.sin(half), 0.0, 0.0)  # about x: the camera's -z from down to ahead
-    turn = (math.cos(-math.pi / 4), 0.0, 0.0, math.sin(-math.pi / 4))  # about z: from y to x
-    w1, x1, y1, z1 = turn
-    w2, x2, y2, z2 = tilt
-    return (
-        w1 * w2 - x1 * x2 - y1 * y2 - z1 * z2,
-        w1 * x2 + x1 * w2 + y1 * z2 - z1 * y2,
-        w1 * y2 - x1 * z2 + y1 * w2 + z1 * x2,
-        w1 * z2 + x1 * y2 - y1 * x2 + z1 * w2,
-    )
+def _add_chassis(car: Any, rgba: Rgba) -> None:
+    """A tub between the wheels, a bumper that is as wide as they are, and a shell to look at."""
+    length, width, height = 0.44, 0.2, 0.09
+    inertia = CHASSIS_KG / 12 * np.array(
+        [width**2 + height**2, length**2 + height**2, length**2 + width**2]
+    )  # fmt: skip
+    car.mass, car.ipos, car.inertia, car.explicitinertial = CHASSIS_KG, CENTRE_M, inertia, True
+    box(car, (0.165, 0, 0.075), (0.22, 0.085, 0.04), DARK, name="tub", **BODY)
+    box(car, (0.415, 0, 0.06), (0.025, 0.13, 0.03), DARK, name="bumper", **BODY)
+    box(car, (-0.075, 0, 0.06), (0.02, 0.13, 0.03), DARK, name="rear_bumper", **BODY)
+    box(car, (0.1, 0, 0.135), (0.12, 0.07, 0.025), rgba)
+    box(car, (0.29, 0, 0.12), (0.1, 0.08, 0.01), rgba)
+    box(car, (-0.06, 0, 0.17), (0.02, 0.11, 0.004), GREY)
 
 
-def _add_wheel(spec: Any, car: Any, name: str, x: float, y: float) -> None:
-    """A sprung, driven wheel; in front one that is steered."""
-    hub = car.add_body(name=f"hub_{name}", pos=(x, y, 0.0))
+def _add_wheel(spec: Any, car: Any, name: str, at_m: np.ndarray, *, steered: bool) -> None:
+    """A hub on a spring, with a steering joint in front, and a driven wheel."""
+    hinge, slide = mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE
+    hub = car.add_body(name=f"{name}_hub", pos=(*at_m, WHEEL_M))
+    share = CENTRE_M[0] / WHEELBASE_M if steered else 1.0 - CENTRE_M[0] / WHEELBASE_M
+    sprung_n = CHASSIS_KG * 9.81 * share / 2
     hub.add_joint(
-        name=f"spring_{name}",
-        type=mujoco.mjtJoint.mjJNT_SLIDE,
-        axis=(0, 0, 1),
-        stiffness=[STIFFNESS_NPM, 0, 0],
-        damping=[DAMPING_NSPM, 0, 0],
-        springref=-SPRING_M,
-        range=(-TRAVEL_M, TRAVEL_M),
-        limited=True,
-    )
-    box(hub, (0, -0.5 * math.copysign(TYRE_M, y), 0), (0.012, 0.012, 0.012), GREY, mass=HUB_KG)
-    if x > 0:
-        hub.add_joint(
-            name=f"steer_{name}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0, 0, 1), damping=[0.05, 0, 0],
-            armature=0.001,
-        )  # fmt: skip
-        steer = spec.add_actuator(
-            name=f"steer_{name}", target=f"steer_{name}", trntype=mujoco.mjtTrn.mjTRN_JOINT
-        )
-        steer.set_to_position(kp=5.0, kv=0.1)
-    wheel = hub.add_body(name=f"wheel_{name}")
-    wheel.add_joint(
-        name=f"spin_{name}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=(0, 1, 0), damping=[0.0005, 0, 0],
-        armature=0.0005,
+        name=f"{name}_spring", type=slide, axis=(0, 0, 1), range=(-TRAVEL_M, TRAVEL_M), limited=True,
+        stiffness=[SPRING_N_PER_M, 0, 0], damping=[DAMPING_NS_PER_M, 0, 0],
+        springref=-sprung_n / SPRING_N_PER_M,
     )  # fmt: skip
+    hub.mass, hub.inertia, hub.explicitinertial = HUB_KG, (3e-5, 3e-5, 3e-5), True
+    if steered:
+        hub.add_joint(name=f"{name}_steer", type=hinge, axis=(0, 0, 1), damping=[0.05, 0, 0], armature=0.001)
+        servo = spec.add_actuator(name=f"{name}_steer", target=f"{name}_steer", trntype=JOINT)
+        servo.set_to_position(kp=8.0, kv=0.15)
+    wheel = hub.add_body(name=f"{name}_wheel")
+    wheel.add_joint(name=f"{name}_spin", type=hinge, axis=(0, 1, 0), damping=[0.0008, 0, 0], armature=0.0003)
     wheel.add_geom(
-        name=f"tyre_{name}", type=mujoco.mjtGeom.mjGEOM_ELLIPSOID, size=(WHEEL_M, TYRE_M, WHEEL_M), mass=WHEEL_KG,
-        rgba=DARK, group=2, condim=3, **ROUGH,
+        name=name, type=mujoco.mjtGeom.mjGEOM_ELLIPSOID, size=(WHEEL_M, 0.022, WHEEL_M), mass=WHEEL_KG,
+        rgba=RUBBER, group=GROUP_LOOK, friction=(GRIP, 0.005, 0.0001), **TYRE,
     )  # fmt: skip
-    cylinder(wheel, (0, -0.021, 0), (0, 0.021, 0), 0.022, GREY)
-    drive = spec.add_actuator(name=f"drive_{name}", target=f"spin_{name}", trntype=mujoco.mjtTrn.mjTRN_JOINT)
-    drive.set_to_velocity(kv=0.15)
-    drive.forcelimited, drive.forcerange = True, (-WHEEL_NM, WHEEL_NM)
+    box(wheel, (0, 0, 0), (0.03, 0.0225, 0.006), GREY)
+    motor = spec.add_actuator(name=f"{name}_drive", target=f"{name}_spin", trntype=JOINT)
+    motor.set_to_velocity(kv=0.15)
+    motor.forcelimited, motor.forcerange = True, (-WHEEL_NM, WHEEL_NM)
 
 
-def wheel_targets(speed_mps: float, steering_rad: float) -> tuple[list[float], list[float]]:
-    """Angles of the two front wheels and spin of all four, rad and rad/s, for a car that rolls without slip.
+JOINT = mujoco.mjtTrn.mjTRN_JOINT
 
-    Ackermann: all wheels turn about one point on the rear axle's line.
+
+def ackermann(speed_mps: float, steering_rad: float) -> tuple[np.ndarray, np.ndarray]:
+    """Angles of the front wheels [2] and speeds of all wheels [4], so that all roll round one centre.
+
+    The centre lies on the line of the rear axle, at `wheelbase / tan(steering)` to the left.
     """
-    bend = math.tan(steering_rad) / WHEELBASE_M
-    angles = [math.atan2(bend * WHEELBASE_M, 1.0 - bend * y) for _, x, y in CORNERS if x > 0]
-    spins = [speed_mps / WHEEL_M * math.hypot(1.0 - bend * y, bend * x) for _, x, y in CORNERS]
-    return angles, spins
+    bend = math.tan(steering_rad) / WHEELBASE_M  # 1/m at the rear axle's middle
+    across, along = 1.0 - bend * WHEEL_AT_M[:, 1], bend * WHEEL_AT_M[:, 0]
+    return np.arctan2(along[:2], across[:2]), speed_mps * np.hypot(across, along)
+
+
+def start_pose(position_m: Vec | np.ndarray, heading_rad: float) -> np.ndarray:
+    """The free joint's numbers [7] of a car that stands on the ground."""
+    half = heading_rad / 2
+    return np.array([position_m[0], position_m[1], 0.0, math.cos(half), 0.0, 0.0, math.sin(half)])

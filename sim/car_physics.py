@@ -1,168 +1,158 @@
-"""Motion of a simulated car: motor, battery, steering servo, contacts and sensors, one physics step at a time."""
+"""A simulated car's physics: steps it, and measures it as its sensors would, at the instant it is asked."""
 
 import math
-from collections import deque
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import mujoco
 import numpy as np
 
-from sandlot.robots.car.spec import CarCommand
-from sandlot.sim.car_model import CORNERS, STEERING_RAD, WHEEL_M, WHEEL_NM, wheel_targets
-from sandlot.sim.car_scene import BORDER, STEP_S
+from sandlot.robots.car.spec import GRAVITY_MPS2, CarCommand
+from sandlot.sim.car_drive import Drive, DriveConfig
+from sandlot.sim.car_model import WHEEL_M, WHEELS, ackermann, start_pose
+from sandlot.sim.car_scene import TIMESTEP_S, WALL_GEOM, build
+from sandlot.sim.car_tracks import Track
 
-AGAIN_S = 0.5
-"""A touch within so long of the last one belongs to the same collision."""
-HISTORY = 40
+SETTLE_S = 0.4
+RETOUCH_S = 0.5
+"""A wall that is touched again so soon is the same collision."""
+IMU_HZ = 80.0
+"""Bandwidth of the accelerometer."""
+IMU_RANGE_MPS2 = 16 * GRAVITY_MPS2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drive:
-    """How motor, servo and battery behave.
+class Variation:
+    """What may differ from car to car: factors on mass and grip, and the drive's figures."""
 
-    Attributes:
-        motor_s: time constant of the speed controller.
-        servo_s: time constant of the steering servo.
-        servo_radps: its fastest turn.
-        full_v: of a fresh battery without load.
-        sag_v: lost by the time it is empty.
-        capacity_ah: of the battery.
-        ohm: its inner resistance.
-        mps_per_v: top speed for each volt.
-        idle_a: current of computers and servo.
-        imu_hz: bandwidth of the accelerometer.
-    """
-
-    motor_s: float = 0.08
-    servo_s: float = 0.03
-    servo_radps: float = 3.2
-    full_v: float = 12.4
-    sag_v: float = 2.0
-    capacity_ah: float = 2.5
-    ohm: float = 0.03
-    mps_per_v: float = 0.55
-    idle_a: float = 1.5
-    imu_hz: float = 60.0
+    mass: float = 1.0
+    grip: float = 1.0
+    drive: DriveConfig = field(default_factory=DriveConfig)
 
 
-class Moment(NamedTuple):
-    """What the sensors would say without delay or noise; `qpos` to draw it."""
+@dataclass(frozen=True)
+class Odometry:
+    """Where a car is and how it moves, as in `CarReading`."""
 
-    time_s: float
     position_m: np.ndarray
     heading_rad: float
     velocity_mps: np.ndarray
     yaw_rate_radps: float
-    accel_mps2: np.ndarray
     wheel_mps: float
-    qpos: np.ndarray
+    battery_v: float
 
 
 class CarPhysics:
-    """One car in one world.
+    """One car on one track.
 
     Attributes:
-        collisions: how often it has hit something.
+        collisions: how often it began to touch a wall or an obstacle.
         touching: whether it does now.
-        history: the last moments, oldest first.
+        steps: of physics, ever.
     """
 
-    def __init__(self, model: Any, drive: Drive) -> None:
-        self.model, self.data, self.drive = model, mujoco.MjData(model), drive
-        names = [model.geom(i).name for i in range(model.ngeom)]
-        self._border = np.array([name.startswith(BORDER) for name in names])
-        self._car = model.body("car").id
-        self._spins = [model.joint(f"spin_{name}").dofadr[0] for name, *_ in CORNERS]
-        self._drives = [model.actuator(f"drive_{name}").id for name, *_ in CORNERS]
-        self._steers = [model.actuator(f"steer_{name}").id for name, x, _ in CORNERS if x > 0]
-        self.history: deque[Moment] = deque(maxlen=HISTORY)
-        self.collisions, self.touching = 0, False
-        self._touched_s = -math.inf
-        self._speed_mps = self._steering_rad = self._used_ah = 0.0
-        self._felt = np.zeros(3)
+    def __init__(self, track: Track) -> None:
+        self.model = build(track)
+        self.data: Any = mujoco.MjData(self.model)
+        self.steps = self.collisions = 0
+        self.touching, self._touched_at = False, -math.inf
+        self._car = self.model.body("car").id
+        names = [self.model.geom(i).name for i in range(self.model.ngeom)]
+        self._wall = np.array([name.startswith(WALL_GEOM) for name in names])
+        self._spin = [int(self.model.joint(f"{name}_spin").dofadr[0]) for name in WHEELS]
+        self._servos = [self.model.actuator(f"{name}_steer").id for name in WHEELS[:2]]
+        self._motors = [self.model.actuator(f"{name}_drive").id for name in WHEELS]
+        self._tyres = [self.model.geom(name).id for name in WHEELS]
+        self._nominal = {n: getattr(self.model, n).copy() for n in ("body_mass", "body_inertia", "geom_friction")}
+        self.put((0.0, 0.0), 0.0, Variation())
 
-    def place(self, x: float, y: float, heading_rad: float) -> None:
-        """Puts the car down at rest, on its wheels; a fresh world with a fresh battery."""
+    @property
+    def time_s(self) -> float:
+        """Simulated time since the world was made; never goes back."""
+        return self.steps * TIMESTEP_S
+
+    def put(
+        self, position_m: Sequence[float] | np.ndarray, heading_rad: float, variation: Variation | None = None
+    ) -> None:
+        """Puts the car down at rest; with a variation it is another car, on a fresh battery."""
+        if variation is not None:
+            self._vary(variation)
+            self._drive = Drive(variation.drive)
+        else:
+            self._drive = Drive(self._drive.config, used_ah=self._drive.used_ah)
         mujoco.mj_resetData(self.model, self.data)
-        self._used_ah = 0.0
-        self.collisions, self.touching, self._touched_s = 0, False, -math.inf
-        self.put(x, y, heading_rad)
+        self.data.qpos[:7] = start_pose(np.asarray(position_m), heading_rad)
+        self._accel, self._peak = np.array([0.0, 0.0, GRAVITY_MPS2]), 0.0
+        self.run(CarCommand(), SETTLE_S)
+        self._peak = 0.0
 
-    def put(self, x: float, y: float, heading_rad: float) -> None:
-        """The same in the world as it is: time, battery and counts go on."""
-        qpos = self.model.qpos0.copy()
-        qpos[:7] = x, y, WHEEL_M, math.cos(heading_rad / 2), 0.0, 0.0, math.sin(heading_rad / 2)
-        self.data.qpos[:], self.data.qvel[:], self.data.ctrl[:] = qpos, 0.0, 0.0
-        self.data.qacc_warmstart[:] = 0.0
-        self._speed_mps = self._steering_rad = 0.0
-        mujoco.mj_forward(self.model, self.data)
-        self._felt = self.data.sensordata[:3].copy()
-        for _ in range(round(0.4 / STEP_S)):  # until the springs are at rest
-            self.step(CarCommand())
+    def _vary(self, variation: Variation) -> None:
+        """Sets the model to its own numbers, varied."""
+        model = self.model
+        for name, value in self._nominal.items():
+            getattr(model, name)[:] = value
+        model.body_mass[self._car] *= variation.mass
+        model.body_inertia[self._car] *= variation.mass
+        model.geom_friction[self._tyres, 0] *= variation.grip
+        mujoco.mj_setConst(model, mujoco.MjData(model))
 
-    def step(self, command: CarCommand) -> None:
-        """One physics step under a command."""
-        drive = self.drive
-        self._speed_mps += (command.speed_mps - self._speed_mps) * min(1.0, STEP_S / drive.motor_s)
-        turn = (command.steering_rad - self._steering_rad) * min(1.0, STEP_S / drive.servo_s)
-        most = drive.servo_radps * STEP_S
-        self._steering_rad += max(-most, min(most, turn))
-        self._steering_rad = max(-STEERING_RAD, min(STEERING_RAD, self._steering_rad))
-        top = drive.mps_per_v * self.battery_v
-        angles, spins = wheel_targets(max(-top, min(top, self._speed_mps)), self._steering_rad)
-        self.data.ctrl[self._steers], self.data.ctrl[self._drives] = angles, spins
-        mujoco.mj_step(self.model, self.data)
-        self._used_ah += self._current_a * STEP_S / 3600.0
+    def run(self, command: CarCommand, seconds: float) -> None:
+        """Runs with a command."""
+        for _ in range(round(seconds / TIMESTEP_S)):
+            self._step(command)
+
+    def _step(self, command: CarCommand) -> None:
+        data, drive = self.data, self._drive
+        push_n = float(data.actuator_force[self._motors].sum()) / WHEEL_M
+        drive.advance(command, push_n, self._wheel_mps(), TIMESTEP_S)
+        angles, speeds = ackermann(drive.speed_mps, drive.steering_rad)
+        data.ctrl[self._servos] = angles
+        data.ctrl[self._motors] = speeds / WHEEL_M
+        mujoco.mj_step(self.model, data)
+        self.steps += 1
         self._feel()
-        self._touch()
-        self.history.append(self._moment())
-
-    @property
-    def _current_a(self) -> float:
-        """Of the battery, A: what the wheels take, and the rest of the car."""
-        power_w = float(self.data.actuator_force[self._drives] @ self.data.qvel[self._spins])
-        return self.drive.idle_a + max(0.0, power_w) / self.drive.full_v
-
-    @property
-    def battery_v(self) -> float:
-        """Under the present load."""
-        drive = self.drive
-        return drive.full_v - drive.sag_v * self._used_ah / drive.capacity_ah - drive.ohm * self._current_a
+        self._watch_walls()
 
     def _feel(self) -> None:
-        """The accelerometer, with its bandwidth."""
-        share = 1.0 - math.exp(-2.0 * math.pi * self.drive.imu_hz * STEP_S)
-        self._felt += share * (self.data.sensordata[:3] - self._felt)
+        """The accelerometer, behind its filter."""
+        share = 1.0 - math.exp(-2 * math.pi * IMU_HZ * TIMESTEP_S)
+        raw = np.clip(self.data.sensordata[:3], -IMU_RANGE_MPS2, IMU_RANGE_MPS2)
+        self._accel = self._accel + share * (raw - self._accel)
+        self._peak = max(self._peak, math.hypot(self._accel[0], self._accel[1]))
 
-    def _touch(self) -> None:
+    def _watch_walls(self) -> None:
         """Counts collisions."""
-        pairs = self.data.contact.geom[: self.data.ncon]
-        self.touching = bool(self._border[pairs].any())
+        self.touching = bool(self._wall[self.data.contact.geom].any())
         if self.touching:
-            self.collisions += self.data.time - self._touched_s > AGAIN_S
-            self._touched_s = self.data.time
+            if self.steps - self._touched_at > RETOUCH_S / TIMESTEP_S:
+                self.collisions += 1
+            self._touched_at = self.steps
 
-    def _moment(self) -> Moment:
-        data = self.data
-        frame = data.xmat[self._car].reshape(3, 3)
-        heading = math.atan2(frame[1, 0], frame[0, 0])
-        cos, sin = math.cos(heading), math.sin(heading)
-        vx, vy = data.qvel[0], data.qvel[1]
-        velocity = np.array([cos * vx + sin * vy, cos * vy - sin * vx])
-        wheel = float(data.qvel[self._spins[2:]].mean()) * WHEEL_M
-        return Moment(
-            data.time, data.qpos[:2].copy(), heading, velocity, float(data.sensordata[5]), self._felt.copy(),
-            wheel, data.qpos.copy(),
-        )  # fmt: skip
+    def _wheel_mps(self) -> float:
+        return float(self.data.qvel[self._spin].mean()) * WHEEL_M
 
-    @property
-    def upright(self) -> bool:
-        """Whether it stands on its wheels."""
-        return bool(self.data.xmat[self._car][8] > 0.5)
+    def odometry(self) -> Odometry:
+        """Where the car is now."""
+        qpos, qvel = self.data.qpos, self.data.qvel
+        rotation = np.empty(9)
+        mujoco.mju_quat2Mat(rotation, qpos[3:7])
+        body = rotation.reshape(3, 3).T @ qvel[:3]
+        return Odometry(
+            qpos[:2].copy(),
+            math.atan2(rotation[3], rotation[0]),
+            body[:2],
+            float(qvel[5]),
+            self._wheel_mps(),
+            self._drive.battery_v,
+        )
 
+    def inertial(self) -> tuple[np.ndarray, float]:
+        """What the accelerometer feels [3], and the strongest horizontal it felt since it was asked last."""
+        peak, self._peak = self._peak, math.hypot(self._accel[0], self._accel[1])
+        return self._accel.copy(), peak
 
-def weakened(model: Any, share: float) -> None:
-    """Changes the torque limits of the wheels by a factor."""
-    for name, *_ in CORNERS:
-        model.actuator(f"drive_{name}").forcerange[:] = (-share * WHEEL_NM, share * WHEEL_NM)
+    def up(self) -> float:
+        """How far the car's z axis points up: 1 on its wheels, -1 on its roof."""
+        _, x, y, _ = self.data.qpos[3:7]
+        return float(1.0 - 2.0 * (x * x + y * y))
