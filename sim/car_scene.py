@@ -6,6 +6,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from sandlot.sim.car_looks import TEXTURE_PX, Look, look
 from sandlot.sim.car_model import GROUND, WALL, add_car
 from sandlot.sim.car_tracks import Track
 from sandlot.sim.shapes import GROUP_LOOK
@@ -13,9 +14,12 @@ from sandlot.sim.shapes import GROUP_LOOK
 TIMESTEP_S = 0.0025
 """A whole number of steps in each of the latencies, and of the control period."""
 WALL_HEIGHT_M, WALL_THICK_M = 0.25, 0.06
+GROUND_HALF_M = 60.0
 FILM_FOVY_DEG, FILM_ASPECT = 40.0, 4 / 3
 WALL_GEOM = "wall"
 """Names of what a car must not touch begin so."""
+AROUND: dict[str, Any] = {"contype": 0, "conaffinity": 0, "group": GROUP_LOOK}
+GEOM, DIRECTIONAL = mujoco.mjtGeom, mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
 
 
 def build(track: Track) -> Any:
@@ -25,34 +29,98 @@ def build(track: Track) -> Any:
     option = spec.option
     option.timestep, option.integrator = TIMESTEP_S, mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     option.cone, option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 3.0
-    world = spec.worldbody
-    world.add_geom(name="ground", type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 1), rgba=(0.5, 0.5, 0.5, 1), **GROUND)
-    world.add_light(pos=(0, 0, 5), type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
-    _add_walls(world, track)
-    add_car(spec, (0.9, 0.3, 0.1, 1.0))
+    seen = look(track.look_seed, indoor=track.indoor)
+    patterns = {"ground": seen.ground, "wall": seen.wall, "room": seen.room}
+    for name, size_m in (("ground", seen.ground_m), ("wall", seen.wall_m), ("room", 2.0)):
+        _add_pattern(spec, name, size_m)
+    world, half = spec.worldbody, GROUND_HALF_M
+    world.add_geom(name="ground", type=GEOM.mjGEOM_PLANE, size=(half, half, 1), material="ground", **GROUND)
+    _add_light(spec, seen)
+    _add_walls(world, track, seen)
+    _add_surroundings(world, track, seen)
+    add_car(spec, seen.car)
     _add_film(spec, track)
-    return spec.compile()
+    model = spec.compile()
+    for name, pattern in patterns.items():
+        start = int(model.texture(name).adr[0])
+        model.tex_data[start : start + pattern.size] = pattern.ravel()
+    return model
 
 
-def _add_walls(world: Any, track: Track) -> None:
+def _add_pattern(spec: Any, name: str, size_m: float) -> None:
+    """A material that repeats a pattern every `size_m`."""
+    spec.add_texture(
+        name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=TEXTURE_PX, height=TEXTURE_PX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT, rgb1=(1, 1, 1), rgb2=(1, 1, 1),
+    )  # fmt: skip
+    material = spec.add_material(name=name, texuniform=True, texrepeat=(1 / size_m, 1 / size_m), specular=0.1)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+
+
+def _add_light(spec: Any, seen: Look) -> None:
+    """A lamp or the sun, what comes from everywhere, and the sky."""
+    down, lamp, everywhere = seen.light
+    spec.worldbody.add_light(pos=(0, 0, 10), dir=down, diffuse=[lamp] * 3, type=DIRECTIONAL, castshadow=True)
+    spec.visual.headlight.ambient = [everywhere] * 3
+    spec.visual.headlight.diffuse = [0.25] * 3
+    spec.visual.headlight.specular = [0.0] * 3
+    horizon, above = seen.sky
+    spec.add_texture(
+        name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=horizon, rgb2=above, width=64, height=384,
+    )  # fmt: skip
+    spec.visual.rgba.haze = (*horizon, 1.0)
+
+
+def _upright(along: np.ndarray) -> np.ndarray:
+    """Quaternion of a frame with x along a wall, y up, z out of it: textures lie in x and y."""
+    frame = np.array([[along[0], 0, along[1]], [along[1], 0, -along[0]], [0, 1, 0]])
+    quat = np.empty(4)
+    mujoco.mju_mat2Quat(quat, frame.ravel())
+    return quat
+
+
+def _add_walls(world: Any, track: Track, seen: Look) -> None:
     """A box for each piece of wall, its face on the border; a cylinder for each obstacle."""
     half = WALL_HEIGHT_M / 2
     for index, (begin, end) in enumerate(track.walls_m):
-        along = (end - begin) / np.linalg.norm(end - begin)
-        out = np.array([along[1], -along[0]])
-        middle = (begin + end) / 2 + out * WALL_THICK_M / 2
-        frame = np.array([[along[0], 0, out[0]], [along[1], 0, out[1]], [0, 1, 0]])
-        quat = np.empty(4)
-        mujoco.mju_mat2Quat(quat, frame.ravel())
-        length = float(np.linalg.norm(end - begin))
+        length_m = float(np.linalg.norm(end - begin))
+        along = (end - begin) / length_m
+        middle = (begin + end) / 2 + np.array([along[1], -along[0]]) * WALL_THICK_M / 2
         world.add_geom(
-            name=f"{WALL_GEOM}{index}", type=mujoco.mjtGeom.mjGEOM_BOX, pos=(*middle, half), quat=quat,
-            size=(length / 2 + 0.01, half, WALL_THICK_M / 2), group=GROUP_LOOK, **WALL,
+            name=f"{WALL_GEOM}{index}", type=GEOM.mjGEOM_BOX, pos=(*middle, half), quat=_upright(along),
+            size=(length_m / 2 + 0.01, half, WALL_THICK_M / 2), material="wall", group=GROUP_LOOK, **WALL,
         )  # fmt: skip
-    for index, (x, y, radius) in enumerate(track.obstacles):
+    for index, (x, y, radius_m) in enumerate(track.obstacles):
         world.add_geom(
-            name=f"{WALL_GEOM}_obstacle{index}", type=mujoco.mjtGeom.mjGEOM_CYLINDER, pos=(x, y, 0.2),
-            size=(radius, 0.2, 0), group=GROUP_LOOK, **WALL,
+            name=f"{WALL_GEOM}_obstacle{index}", type=GEOM.mjGEOM_CYLINDER, pos=(x, y, 0.2),
+            size=(radius_m, 0.2, 0), rgba=seen.obstacle, group=GROUP_LOOK, **WALL,
+        )  # fmt: skip
+
+
+def _add_surroundings(world: Any, track: Track, seen: Look) -> None:
+    """Things to look at beside the way, and a room or a row of trees around it all."""
+    rng = np.random.default_rng([track.look_seed, 32])
+    points = track.walls_m.reshape(-1, 2)
+    margin_m, tall_m = (1.5, 1.4) if track.indoor else (5.0, 1.1)
+    low, high = points.min(axis=0) - margin_m, points.max(axis=0) + margin_m
+    corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+    for begin, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        length_m = float(np.linalg.norm(end - begin))
+        world.add_geom(
+            type=GEOM.mjGEOM_BOX, pos=(*((begin + end) / 2), tall_m), quat=_upright((end - begin) / length_m),
+            size=(length_m / 2, tall_m, 0.05), material="room", **AROUND,
+        )  # fmt: skip
+    kinds = (GEOM.mjGEOM_BOX, GEOM.mjGEOM_CYLINDER, GEOM.mjGEOM_ELLIPSOID)
+    for rgba in seen.things:
+        at, wide_m, tall = rng.uniform(low, high), rng.uniform(0.1, 0.4), rng.uniform(0.2, 1.0)
+        kind, turn = kinds[rng.integers(3)], rng.uniform(0.0, math.pi)
+        away_m = float(np.linalg.norm(track.centre_m - at, axis=1).min())
+        if away_m < track.half_width_m + 0.15 + 1.5 * wide_m:
+            continue
+        world.add_geom(
+            type=kind, pos=(*at, tall), size=(wide_m, tall if kind == GEOM.mjGEOM_CYLINDER else wide_m, tall),
+            quat=(math.cos(turn / 2), 0, 0, math.sin(turn / 2)), rgba=rgba, **AROUND,
         )  # fmt: skip
 
 
@@ -61,7 +129,8 @@ def _add_film(spec: Any, track: Track) -> None:
     points = track.walls_m.reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
     wide, tall = high - low + 1.0
-    height = max(tall, wide / FILM_ASPECT) / 2 / math.tan(math.radians(FILM_FOVY_DEG) / 2)
-    spec.worldbody.add_camera(name="film", pos=(*((low + high) / 2), height), fovy=FILM_FOVY_DEG)
-    spec.stat.extent, spec.stat.center = 10.0, (*((low + high) / 2), 0.0)
-    spec.visual.map.znear, spec.visual.map.zfar = 0.003, 12.0
+    height_m = max(tall, wide / FILM_ASPECT) / 2 / math.tan(math.radians(FILM_FOVY_DEG) / 2)
+    middle = (low + high) / 2
+    spec.worldbody.add_camera(name="film", pos=(*middle, height_m), fovy=FILM_FOVY_DEG)
+    spec.stat.extent, spec.stat.center = 10.0, (*middle, 0.0)
+    spec.visual.map.znear, spec.visual.map.zfar = 0.002, 15.0
