@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/sandlot
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ros demo demo-vision relocate cable pcb insert test test-all check docs bench faults clean
+.PHONY: help setup ros demo demo-vision demo-car relocate cable pcb insert test test-all check docs bench faults clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -49,6 +49,14 @@ demo-vision: $(VENV)/.base  ## learn to pick from cameras, rewarded by a classif
 	$(call play,arm_pick,--expert 0)
 	$(call learn,arm_pick,arm_pick_pixels)
 	$(RUN) eval arm_pick_pixels --episodes 100 --seed 1000 --json
+
+BUMPER := --cameras bumper --image-px 64
+demo-car: $(VENV)/.base  ## a car learns to race in a hall it has never seen, from its camera, alone (about 10 minutes)
+	$(RUN) course drive car_hall
+	$(RUN) pretrain collect car_places $(BUMPER) --episodes 300 --steps 80 --expert 0.7 --noise 0.3 --out demos/car_places
+	$(RUN) pretrain demos/car_places --method iql --batch-size 64 --out demos/car_places/encoder.safetensors
+	$(RUN) train car_hall --course courses/car_hall.yaml $(BUMPER) --encoder demos/car_places/encoder.safetensors --run demo-car
+	$(RUN) eval demo-car --episodes 10 --seed 1000 --json
 
 relocate: $(VENV)/.base  ## learn to carry a cube there and back while nobody resets, then 200 trials in turn (20 minutes)
 	$(RUN) classifier collect arm_relocate $(SEEN) --episodes 200

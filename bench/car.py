@@ -58,9 +58,13 @@ def racing_laps(task: str) -> tuple[list[float], str]:
             if times and (not best[0] or statistics.median(times) < statistics.median(best[0])):
                 times = race(env, line, LAPS, config)
                 if times and (not best[0] or statistics.median(times) < statistics.median(best[0])):
-                    words = f"lateral {lateral:g}, along {along:g} m/s2, margin {margin:.2f} m, ahead {ahead:g} s"
+                    words = (
+                        f"lateral {lateral:g}, along {along:g} m/s2, margin {margin:.2f} m, ahead {ahead:g} s"
+                    )
                     best = times, words
-                    log.info("event=racing task=%s median_lap_s=%.2f %s", task, statistics.median(times), words)
+                    log.info(
+                        "event=racing task=%s median_lap_s=%.2f %s", task, statistics.median(times), words
+                    )
     finally:
         env.close()
     return best
@@ -86,7 +90,12 @@ def measure() -> list[dict[str, object]]:
     for cameras in ((), ("bumper",)):
         value = statistics.median(steps_per_s(cameras, 4.0) for _ in range(3))
         what = "one 64x64 camera" if cameras else "state"
-        row = {"figure": f"car_hall env steps, {what}", "value": round(value, 1), "unit": "steps/s", "runs": 3}
+        row = {
+            "figure": f"car_hall env steps, {what}",
+            "value": round(value, 1),
+            "unit": "steps/s",
+            "runs": 3,
+        }
         rows.append({**row, "against": "real time", "against_value": 10.0, "ratio": round(value / 10.0, 1)})
     for task in TASKS:
         times, words = racing_laps(task)

@@ -27,8 +27,9 @@ class EnvConfig:
             cropped where it is published.
         randomize: draw dynamics, latency, sensor noise and look anew at every reset.
         mjcf: an MJCF file of another arm instead of the built-in one.
-        course: the file with a car's course (see `sandlot course`); in simulation one slow lap is driven for it
-            when there is none.
+        course: the file with a car's course (see `sandlot course`); without one, a simulated car's scripted
+            driver drives one slow lap for it.
+        practice: settings of a car's practice machine, e.g. `collision_mps2=15 recovery=false`.
         robot: `sim`: in this process; `ros`: the one whose nodes run, as `sandlot up ROBOT` starts them.
         teleop: who may take over: `joy`, a person whose hands a joy node publishes, only with `--robot ros`;
             `scripted`, a scripted person who knows the task's expert, only with `--robot sim`.
@@ -45,6 +46,7 @@ class EnvConfig:
     randomize: bool = False
     mjcf: str = ""
     course: str = ""
+    practice: tuple[str, ...] = ()
     robot: Robot = "sim"
     teleop: Teleop = "none"
     person: tuple[str, ...] = ()

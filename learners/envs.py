@@ -48,6 +48,7 @@ def make(
     randomize: bool = False,
     mjcf: str | None = None,
     course: str = "",
+    practice: Sequence[str] = (),
     render: bool = False,
     robot: str = "sim",
     teleop: str = "none",
@@ -66,6 +67,7 @@ def make(
         randomize: draw dynamics, latency, sensors and look from their declared ranges; own tasks only.
         mjcf: path of another arm to load; own tasks only.
         course: file of the course to be driven; own tasks only.
+        practice: settings of a car's practice machine, NAME=VALUE; own tasks only.
         render: whether `env.render()` must return RGB frames, uint8 [H, W, 3].
         robot: `sim`, or `ros` for the robot whose nodes run; own tasks only.
         teleop: who may take over: `none`, `joy` (a person, on `ros`) or `scripted` (in simulation).
@@ -79,7 +81,7 @@ def make(
         SpecError: the env's spaces cannot be used; names the space and the rule.
     """
     own = {"cameras": tuple(cameras), "image_px": image_px, "camera_file": camera_file}
-    own |= {"randomize": randomize, "mjcf": mjcf, "course": course}
+    own |= {"randomize": randomize, "mjcf": mjcf, "course": course, "practice": tuple(practice)}
     kwargs |= {name: value for name, value in own.items() if value}
     kwargs |= {"teleop": True} if teleop == "joy" else {}
     if task.startswith(PREFIX):

@@ -1,5 +1,6 @@
-"""What the layers above lend to this one, by name: encoders, wrappers of an env, rewards, readers of weights,
-and how a task is evaluated where that is not by episodes.
+"""What the layers above lend to this one, by name: encoders, wrappers of an env, rewards, readers of weights.
+
+An evaluation is how a task is judged where that is not by episodes.
 
 `learners` imports nothing of `perception`. So `sandlot/__init__.py` says where each thing lives, and it is
 imported when somebody asks for it. A user's own package does the same:

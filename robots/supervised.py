@@ -11,7 +11,8 @@ from sandlot.learners.errors import ConfigError
 from sandlot.robots.env import Obs
 from sandlot.robots.intervention import Intervention
 from sandlot.robots.teleop.mapping import AXES, Hands, Intent, Operator
-from sandlot.robots.teleop.person import ScriptedPerson, from_words
+from sandlot.robots.teleop.person import PersonConfig, ScriptedPerson
+from sandlot.robots.words import from_words
 
 
 class Supervised(Intervention):
@@ -39,7 +40,7 @@ class Supervised(Intervention):
                 "axes; leave out --teleop scripted"
             )
         self._settings, self._operator, self._hands = settings, Operator(), Hands()
-        self._person = ScriptedPerson(from_words(settings), spec.max_episode_steps)
+        self._person = ScriptedPerson(from_words(PersonConfig, settings, "person"), spec.max_episode_steps)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

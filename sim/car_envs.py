@@ -11,9 +11,11 @@ import numpy as np
 from sandlot.robots.car import course as courses
 from sandlot.robots.car.course_from_lap import LapConfig, course_from_lap
 from sandlot.robots.car.env import CarEnv, Place
+from sandlot.robots.car.practice import PracticeConfig
 from sandlot.robots.car.pursuit import action_for, follow
 from sandlot.robots.car.racing_line import Grip, Line, racing_line
 from sandlot.robots.car.spec import CarScene
+from sandlot.robots.words import from_words
 from sandlot.sim.car import SimCar
 from sandlot.sim.car_tracks import Track, track
 
@@ -38,6 +40,7 @@ def make(
     image_px: int = 64,
     randomize: bool = False,
     course: str = "",
+    practice: Sequence[str] = (),
 ) -> CarEnv:
     """An env of the simulated car.
 
@@ -48,13 +51,15 @@ def make(
         image_px: width and height of the frames.
         randomize: vary mass, grip, lags and sensor noise whenever the car is put down.
         course: file of the course (`sandlot course`); without one, one slow lap is driven for it.
+        practice: settings of the practice machine, NAME=VALUE.
     """
     name = TASKS[task]
     robot = SimCar(
         name or "hall", many_places=not name, cameras=cameras, image_px=image_px, randomize=randomize
     )
     place = _fixed(robot, course) if name else _anywhere
-    return CarEnv(task, robot, place, stays=bool(name), render_mode=render_mode)
+    config = from_words(PracticeConfig, practice, "practice")
+    return CarEnv(task, robot, place, config=config, stays=bool(name), render_mode=render_mode)
 
 
 def _fixed(robot: SimCar, file: str) -> Callable[[np.random.Generator], Place]:

@@ -61,16 +61,16 @@ def look(seed: int, *, indoor: bool) -> Look:
         wall=wall,
         room=_painted((0.8, 0.79, 0.76) if indoor else (0.3, 0.42, 0.25), 0.2, (panels, noise)[not indoor], rng),
         ground_m=float(rng.uniform(0.8, 2.0)),
-        wall_m=float(rng.uniform(0.6, 1.4)),
+        wall_m=float(rng.uniform(0.8, 1.6)),
         sky=(horizon, above),
-        light=(down, float(rng.uniform(0.35, 0.65)), float(rng.uniform(0.3, 0.45))),
+        light=(down, float(rng.uniform(0.25, 0.5)), float(rng.uniform(0.4, 0.6))),
         obstacle=_bright(rng),
         car=_bright(rng),
         things=tuple(_rgba(rng.uniform(0.1, 0.9, 3)) for _ in range(24)),
     )
 
 
-APART = 45.0
+APART = 60.0
 """Least difference of mean colour, of 255, between walls and ground."""
 
 Pattern = Callable[[np.random.Generator], np.ndarray]
@@ -109,7 +109,7 @@ def planks(rng: np.random.Generator) -> np.ndarray:
 
 def stripes(rng: np.random.Generator) -> np.ndarray:
     """Bands of two shades, as on a kerb or a barrier."""
-    band = (np.arange(TEXTURE_PX) // (TEXTURE_PX // int(rng.choice([2, 4])))) % 2
+    band = (np.arange(TEXTURE_PX) // (TEXTURE_PX // int(rng.choice([4, 8])))) % 2
     return np.asarray(0.9 * band[None] * np.ones((TEXTURE_PX, 1)) + 0.1 * noise(rng))
 
 

@@ -60,7 +60,7 @@ def _add_pattern(spec: Any, name: str, size_m: float) -> None:
 def _add_light(spec: Any, seen: Look) -> None:
     """A lamp or the sun, what comes from everywhere, and the sky."""
     down, lamp, everywhere = seen.light
-    spec.worldbody.add_light(pos=(0, 0, 10), dir=down, diffuse=[lamp] * 3, type=DIRECTIONAL, castshadow=True)
+    spec.worldbody.add_light(pos=(0, 0, 10), dir=down, diffuse=[lamp] * 3, type=DIRECTIONAL, castshadow=False)
     spec.visual.headlight.ambient = [everywhere] * 3
     spec.visual.headlight.diffuse = [0.25] * 3
     spec.visual.headlight.specular = [0.0] * 3

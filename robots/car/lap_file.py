@@ -21,7 +21,7 @@ def read_lap(file: str | pathlib.Path) -> np.ndarray:
     """
     path = pathlib.Path(file)
     if not path.exists():
-        raise CourseError(f"lap '{path}' does not exist; give a bag's folder, or a .csv file with x_m and y_m")
+        raise CourseError(f"lap '{path}' does not exist; give a bag's folder or a .csv file with x_m, y_m")
     return _of_bag(path) if path.is_dir() else _of_table(path)
 
 

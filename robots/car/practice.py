@@ -66,6 +66,8 @@ class PracticeConfig:
         collision_cost: what a collision costs in metres per second of one step; its strength adds up to half.
         stuck_cost: what being stuck costs.
         inverted_cost: what a roll costs.
+        recovery: whether there are recoveries; without, a policy has to get away by itself, and a person is
+            called where it does not. To measure what they are worth.
     """
 
     collision_mps2: float = 20.0
@@ -84,10 +86,13 @@ class PracticeConfig:
     collision_cost: float = 10.0
     stuck_cost: float = 10.0
     inverted_cost: float = 15.0
+    recovery: bool = True
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if field.name == "recovery":
+                continue
             least = -math.inf if field.name == "inverted_mps2" else 0.0
             if not (math.isfinite(value) and value > least):
                 raise ConfigError(f"practice setting '{field.name}' is {value}: it must be more than 0")
@@ -166,19 +171,20 @@ def tick(
         fault: of device or sensors, in words; "" when there is none.
     """
     state = _remember(state, reading, now_s, config)
-    if fault:
-        return _enter(state, Mode.ERROR, now_s, Cause.FAULT)
-    if taken_over:
-        return _enter(state, Mode.TELEOP, now_s, Cause.TELEOP)
-    if now_s - state.upright_s > config.inverted_s:
-        return _enter(state, Mode.ERROR, now_s, Cause.INVERTED)
-    if state.mode is Mode.TELEOP:
-        return dataclasses.replace(state, mode=Mode.LEARNING, since_s=now_s, trail=()), Order()
+    inverted = now_s - state.upright_s > config.inverted_s
+    for reason, mode, cause in (
+        (bool(fault), Mode.ERROR, Cause.FAULT),
+        (taken_over, Mode.TELEOP, Cause.TELEOP),
+        (inverted, Mode.ERROR, Cause.INVERTED),
+    ):
+        if reason:
+            return _enter(state, mode, now_s, cause)
     if state.mode is Mode.LEARNING:
         return _watch(state, reading, now_s, config)
     if state.mode is Mode.RECOVERY:
         return _recover(state, reading, now_s, config, goal_rad)
-    if state.mode is Mode.PAUSE and now_s - state.since_s >= config.stand_s:
+    let_go = state.mode is Mode.TELEOP
+    if let_go or (state.mode is Mode.PAUSE and now_s - state.since_s >= config.stand_s):
         return dataclasses.replace(state, mode=Mode.LEARNING, since_s=now_s, trail=()), Order()
     return state, Order(STAND)
 
@@ -233,7 +239,7 @@ def _watch(
         return state, Order(order.command, cause)
     begun = dataclasses.replace(
         state,
-        mode=Mode.RECOVERY,
+        mode=Mode.RECOVERY if config.recovery else Mode.LEARNING,
         since_s=now_s,
         cause=cause,
         direction=1 if reading.command.speed_mps < 0 else -1,
@@ -242,6 +248,7 @@ def _watch(
         turned=False,
         tries=tries,
         grief_m=here if tries == 1 else state.grief_m,
+        trail=(),
     )
     return begun, Order(STAND, cause)
 

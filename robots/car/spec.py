@@ -117,5 +117,6 @@ class CarLimits:
         speed = float(np.clip(before + wanted[0] * self.speed_step_mps, low, self.fastest_mps))
         turned = command.steering_rad + wanted[1] * self.steering_step_rad
         steering = float(np.clip(turned, -self.steering_rad, self.steering_rad))
-        done = (speed - before) / self.speed_step_mps, (steering - command.steering_rad) / self.steering_step_rad
+        done = np.array([speed - before, steering - command.steering_rad])
+        done /= self.speed_step_mps, self.steering_step_rad
         return CarCommand(speed, steering), np.clip(done, -1.0, 1.0).astype(np.float32)

@@ -1,7 +1,7 @@
 """What a driving car observes, and what a step of driving is worth. Pure functions of readings.
 
-The reward is the speed towards the next checkpoint, body frame (FastRLAP, Stachowicz et al. 2023), in units of
-`UNIT_MPS`; how driving ended costs what `practice` says.
+The reward is the speed towards the next checkpoint (FastRLAP, Stachowicz et al. 2023), in units of `UNIT_MPS`;
+how driving ended costs what `practice` says.
 """
 
 import numpy as np
@@ -16,13 +16,14 @@ UNIT_RADPS, UNIT_M, UNIT_RAD = 4.0, 5.0, 0.4
 
 def state_entries() -> tuple[Entry, ...]:
     """The named entries of `observe`, in order."""
-    goals = [Entry(name, 3, f"unit x, unit y, {UNIT_M:g} m of distance", "body") for name in ("goal", "following")]
+    place = f"unit x, unit y, {UNIT_M:g} m of distance"
     return (
         Entry("accel", 3, f"{GRAVITY_MPS2:g} m/s^2", "body"),
         Entry("velocity", 2, f"{UNIT_MPS:g} m/s", "body"),
         Entry("yaw_rate", 1, f"{UNIT_RADPS:g} rad/s", "body"),
         Entry("wheel", 1, f"{UNIT_MPS:g} m/s", "body"),
-        *goals,
+        Entry("goal", 3, place, "body"),
+        Entry("following", 3, place, "body"),
         Entry("command", 2, f"{UNIT_MPS:g} m/s, {UNIT_RAD:g} rad", "body"),
     )
 

@@ -6,12 +6,9 @@ while they drive they cannot see what the policy would do, so the only way to le
 let it. When it does not, the next correction of the episode is twice as long. Nothing here reads a clock.
 """
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from sandlot.learners.errors import ConfigError
@@ -150,17 +147,3 @@ class ScriptedPerson:
     def _patience(self) -> int:
         least = self._cfg.patience_steps
         return int(self._rng.integers(least, 2 * least, endpoint=True))
-
-
-def from_words(words: Sequence[str]) -> PersonConfig:
-    """Settings from NAME=VALUE words; ConfigError names the one that cannot be."""
-    fields = {f.name: f.default for f in dataclasses.fields(PersonConfig)}
-    given = dict(word.partition("=")[::2] for word in words)
-    unknown = sorted(given.keys() - fields.keys())
-    if unknown:
-        known = ", ".join(f"{name}={value}" for name, value in fields.items())
-        raise ConfigError(f"person's setting '{unknown[0]}' does not exist; there are: {known}")
-    try:
-        return msgspec.convert(given, PersonConfig, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"--person {' '.join(words)}: {error}; write NAME=NUMBER") from error

@@ -51,7 +51,6 @@ class Ring(gym.Env):
         return {"state": np.array([self.at], np.float32), "images": {}}
 
 
-
 @dataclasses.dataclass
 class Go:
     value: float

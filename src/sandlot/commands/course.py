@@ -97,7 +97,9 @@ class Show:
     def run(self) -> dict[str, Any]:
         """Draws."""
         course = courses.load(self.file)
-        return _drawn(pathlib.Path(self.out or pathlib.Path(self.file).with_suffix(".png")), course, None, None)
+        return _drawn(
+            pathlib.Path(self.out or pathlib.Path(self.file).with_suffix(".png")), course, None, None
+        )
 
 
 def _written(
@@ -126,7 +128,9 @@ def _drawn(
 def main(argv: list[str]) -> int:
     """Runs one action."""
     actions = {name: (HELP[name], functools.partial(_run, name, kind)) for name, kind in KINDS.items()}
-    return act("course", actions, argv, about="The checkpoints that a car drives through, out of one slow lap.\n\n")
+    return act(
+        "course", actions, argv, about="The checkpoints that a car drives through, out of one slow lap.\n\n"
+    )
 
 
 KINDS: dict[str, type[Drive] | type[Lap] | type[Show]] = {"drive": Drive, "lap": Lap, "show": Show}

@@ -14,7 +14,10 @@ from sandlot.robots.car.spec import CarCommand, CarReading
 CONFIG = PracticeConfig()
 
 
-def reading(x=0.0, y=0.0, *, command=CarCommand(2.0, 0.0), jolt=0.0, up=9.81):
+AHEAD = CarCommand(2.0, 0.0)
+
+
+def reading(x=0.0, y=0.0, *, command=AHEAD, jolt=0.0, up=9.81):
     return CarReading(
         stamp_s=0.0,
         position_m=np.array([x, y]),
@@ -134,7 +137,12 @@ def test_a_harder_collision_costs_more_but_not_without_bound():
 @given(
     st.lists(
         st.tuples(
-            st.floats(-3, 3), st.floats(-3, 3), st.floats(0, 60), st.floats(-12, 12), st.booleans(), st.booleans()
+            st.floats(-3, 3),
+            st.floats(-3, 3),
+            st.floats(0, 60),
+            st.floats(-12, 12),
+            st.booleans(),
+            st.booleans(),
         ),
         max_size=80,
     )

@@ -34,7 +34,7 @@ def test_on_a_circle_the_speed_is_what_grip_allows():
 
 
 def test_on_a_ring_it_is_the_inner_circle():
-    """The least bent closed line inside a ring has the least sum of squared second differences: the inner one.
+    """The least bent closed line inside a ring is the inner one.
 
     Second differences of a circle of n points are r (2 pi / n)^2: they grow with the radius.
     """
@@ -61,7 +61,10 @@ def test_speeds_change_no_faster_than_drive_and_brakes_allow():
     assert change.min() >= -3.0 - 1e-6
 
 
-def car(x, y, heading, speed, command=CarCommand()):
+STAND = CarCommand()
+
+
+def car(x, y, heading, speed, command=STAND):
     return CarReading(
         stamp_s=0.0,
         position_m=np.array([x, y]),

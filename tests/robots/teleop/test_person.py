@@ -5,7 +5,8 @@ import pytest
 
 from sandlot.learners.errors import ConfigError
 from sandlot.robots.teleop.mapping import GRIPPER, Button
-from sandlot.robots.teleop.person import Mind, PersonConfig, ScriptedPerson, after, difference, from_words
+from sandlot.robots.teleop.person import Mind, PersonConfig, ScriptedPerson, after, difference
+from sandlot.robots.words import from_words
 
 CFG = PersonConfig(tolerance=0.5, patience_steps=2, correction_steps=2, most_steps=6, late=0.8)
 SAME, OFF, BACK = np.zeros(3), np.array([0.6, 0.0, 0.0]), np.array([-0.6, 0.0, 0.0])
@@ -95,7 +96,7 @@ def test_a_person_begins_every_episode_with_hands_off():
     [
         (("patience=3",), "person's setting 'patience' does not exist; there are: tolerance=0.7"),
         (("patience_steps=0",), "person's patience_steps=0 must be at least 1"),
-        (("patience_steps=x",), "--person patience_steps=x: .*write NAME=NUMBER"),
+        (("patience_steps=x",), "--person patience_steps=x: .*write NAME=VALUE"),
         (("correction_steps=9", "most_steps=8"), r"most_steps=8 must not be below correction_steps \(9\)"),
         (("late=1.5",), r"person's late=1.5 must lie in \[0, 1\]"),
         (("tolerance=nan",), r"person's tolerance=nan must lie in \[0, 4\]"),
@@ -104,5 +105,6 @@ def test_a_person_begins_every_episode_with_hands_off():
 )
 def test_settings_that_cannot_be_are_refused(words, said):
     with pytest.raises(ConfigError, match=said):
-        from_words(words)
-    assert from_words(("patience_steps=3", "late=1")) == PersonConfig(patience_steps=3, late=1.0)
+        from_words(PersonConfig, words, "person")
+    given = from_words(PersonConfig, ("patience_steps=3", "late=1"), "person")
+    assert given == PersonConfig(patience_steps=3, late=1.0)
