@@ -1,9 +1,9 @@
 """Goals in hindsight: where a car went is where it was told to go. Pure functions of recorded driving.
 
 What another robot drove, or a person, knows nothing of our checkpoints. A place that it reached some seconds
-later is as good as one: it becomes the goal of all frames before, until it is passed and the next such place
-takes over, as on a course (hindsight relabelling, Andrychowicz et al. 2017). Whatever the goal is, the reward
-is worked out anew for it, so it is right; driving to it is then what the recording shows.
+later is as good as one: it becomes the goal of the frames before, until it is all but reached and the next
+such place takes over, as on a course (hindsight relabelling, Andrychowicz et al. 2017). Whatever the goal is,
+the reward is worked out anew for it, so it is right; driving to it is then what the recording shows.
 """
 
 import math
@@ -78,13 +78,14 @@ def goals(
     path = _driven_on(poses, config)
     passed = [0]  # frames of the path at which a goal is passed
     frames = len(poses.stamp_s)
-    while len(passed) < 3 or passed[-2] < frames:
+    while len(passed) < 3 or passed[-2] <= frames:
         last = passed[-1]
         due_s = path.stamp_s[last] + rng.uniform(config.soonest_s, config.latest_s)
         away_m = np.linalg.norm(path.position_m - path.position_m[last], axis=1)
         late = (np.arange(len(away_m)) > last) & (path.stamp_s >= due_s) & (away_m >= config.least_m)
         passed.append(int(np.argmax(late)) if late.any() else len(late) - 1)
-    following = np.searchsorted(passed, np.arange(frames), side="right")
+    # a step is paid for the speed at the frame after it: at the goal itself there is no direction left to go
+    following = np.searchsorted(passed, np.arange(1, frames + 1), side="right")
     at = np.array(passed)
     return Goals(path.position_m[at[following]], path.position_m[at[following + 1]])
 
@@ -96,8 +97,8 @@ def _driven_on(poses: Poses, config: HindsightConfig) -> Poses:
     gap_s = took_s / (len(stamp_s) - 1) if len(stamp_s) > 1 else config.soonest_s / 10.0
     way_m = float(np.linalg.norm(np.diff(position_m, axis=0), axis=1).sum())
     speed_mps = max(config.slowest_mps, way_m / took_s if took_s > 0 else 0.0)
-    # two frames more: each of the goals is rounded up to a frame
-    more_s = gap_s * np.arange(1, math.ceil(config.beyond_s / gap_s) + 3)
+    # some frames more: each of the goals is rounded up to one, and passed one early
+    more_s = gap_s * np.arange(1, math.ceil(config.beyond_s / gap_s) + 5)
     ahead = np.array([math.cos(poses.heading_rad[-1]), math.sin(poses.heading_rad[-1])])
     return Poses(
         np.concatenate([stamp_s, stamp_s[-1] + more_s]),

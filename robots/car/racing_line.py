@@ -9,7 +9,6 @@ import dataclasses
 
 import numpy as np
 from scipy.optimize import lsq_linear
-from scipy.sparse import csr_matrix, vstack
 
 STEP_M = 0.2
 """Spacing of the points that are moved."""
@@ -60,15 +59,16 @@ def racing_line(centre_m: np.ndarray, room_m: np.ndarray, grip: Grip | None = No
     count = len(middle)
     row = np.arange(count)
 
-    def second(values: np.ndarray) -> csr_matrix:
-        """Second differences of points moved by an offset along `values` [N]."""
-        columns = np.concatenate([(row - 1) % count, row, (row + 1) % count])
-        weights = np.concatenate([values[(row - 1) % count], -2 * values, values[(row + 1) % count]])
-        return csr_matrix((weights, (np.tile(row, 3), columns)), shape=(count, count))
+    def second(values: np.ndarray) -> np.ndarray:
+        """Second differences [N, N] of points moved by an offset along `values` [N]."""
+        found = np.diag(-2.0 * values)
+        found[row, row - 1] += values[row - 1]
+        found[row, (row + 1) % count] += values[(row + 1) % count]
+        return found
 
-    bend = vstack([second(normal[:, axis]) for axis in (0, 1)]).tocsr()
+    bend = np.concatenate([second(normal[:, axis]) for axis in (0, 1)])
     still = np.roll(middle, 1, axis=0) - 2 * middle + np.roll(middle, -1, axis=0)
-    found = lsq_linear(bend, -still.T.ravel(), bounds=(room[:, 0], room[:, 1]), tol=1e-8)
+    found = lsq_linear(bend, -still.T.ravel(), bounds=(room[:, 0], room[:, 1]), tol=1e-6, lsq_solver="exact")
     line = middle + found.x[:, None] * normal
     return Line(line, speeds(line, grip or Grip()))
 

@@ -14,7 +14,7 @@ import numpy as np
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.schema import EnvSpec, Flag, Source, obs_dtype, step_dtype
 from sandlot.robots.car import hindsight, task
-from sandlot.robots.car.hindsight import Goals, Poses
+from sandlot.robots.car.hindsight import Goals, HindsightConfig, Poses
 from sandlot.robots.car.practice import Cause, PracticeConfig, cost
 from sandlot.robots.car.recon_file import Drive
 from sandlot.robots.car.spec import CAMERA, CONTROL_HZ, CarCommand, CarLimits, CarReading
@@ -124,11 +124,13 @@ def reading(drive: Drive, frame: int, in_force: CarCommand, hz: float) -> CarRea
     )
 
 
-def drawn_goals(drive: Drive, piece: Piece, hz: float, rng: np.random.Generator) -> Goals:
+def drawn_goals(
+    drive: Drive, piece: Piece, hz: float, rng: np.random.Generator, config: HindsightConfig
+) -> Goals:
     """Goals in hindsight for every frame of a piece."""
     frames = slice(piece.first, piece.last + 1)
     stamp_s = np.arange(piece.first, piece.last + 1) / hz
-    return hindsight.goals(Poses(stamp_s, drive.position_m[frames], drive.heading_rad[frames]), rng)
+    return hindsight.goals(Poses(stamp_s, drive.position_m[frames], drive.heading_rad[frames]), rng, config)
 
 
 def episode(

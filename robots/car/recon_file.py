@@ -116,13 +116,22 @@ def read_drive(path: Path, collision: str) -> Drive:
         text = " ".join(str(error).split())[:160]
         raise DatasetError(f"'{path}' cannot be read as HDF5 ({text}); {ANEW}") from error
     flat = {name: values.reshape(len(values), -1) for name, values in numbers.items()}
+    return _drive(path, flat, collided, jpeg)
+
+
+def _drive(path: Path, flat: Mapping[str, np.ndarray], collided: np.ndarray, jpeg: list[bytes]) -> Drive:
+    """The numbers [T, n] of every data set under the names they have here."""
     return Drive(
-        path,
-        flat[ACCEL],
-        flat[POSITION][:, :2],
-        *(flat[name][:, 0] for name in (YAW, SPEED, YAW_RATE, TOLD_SPEED, TOLD_YAW_RATE)),
-        collided,
-        jpeg,
+        path=path,
+        accel_mps2=flat[ACCEL],
+        position_m=flat[POSITION][:, :2],
+        heading_rad=flat[YAW][:, 0],
+        speed_mps=flat[SPEED][:, 0],
+        yaw_rate_radps=flat[YAW_RATE][:, 0],
+        told_mps=flat[TOLD_SPEED][:, 0],
+        told_radps=flat[TOLD_YAW_RATE][:, 0],
+        collided=collided,
+        jpeg=jpeg,
     )
 
 

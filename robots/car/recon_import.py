@@ -4,13 +4,14 @@ import dataclasses
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.schema import Stream
 from sandlot.robots.car import recon
+from sandlot.robots.car.hindsight import HindsightConfig
 from sandlot.robots.car.recon import ReconConfig
 from sandlot.robots.car.recon_file import Drive, read_drive
 from sandlot.robots.car.spec import CarLimits
@@ -36,11 +37,20 @@ class Counts:
     rates_hz: list[float] = dataclasses.field(default_factory=list)
 
 
+class Plan(NamedTuple):
+    """What is asked for: how files become steps, what an action may do, and how goals are drawn."""
+
+    config: ReconConfig
+    limits: CarLimits
+    draws: HindsightConfig
+
+
 def import_files(
     given: Sequence[str],
     out: str,
     config: ReconConfig = ReconConfig(),  # noqa: B008  (frozen)
     limits: CarLimits = CarLimits(),  # noqa: B008
+    draws: HindsightConfig = HindsightConfig(),  # noqa: B008
 ) -> dict[str, Any]:
     """Writes the drives of files, and of folders of such files, to a new run; returns figures.
 
@@ -50,9 +60,9 @@ def import_files(
         StoreError: `out` exists.
     """
     files, counts = _files(given), Counts()
-    named = "\n".join([str(config), *(str(file.resolve()) for file in files)])
+    named = "\n".join([f"{config} {draws}", *(str(file.resolve()) for file in files)])
     stream = Stream(ACTOR, f"{zlib.crc32(named.encode()):08x}")
-    found = _episodes(files, stream, config, limits, counts)
+    found = _episodes(files, stream, Plan(config, limits, draws), counts)
     first = next(found, None)
     if first is None:
         why = "; ".join(counts.skipped)[:300] or "name others, or try another --collision"
@@ -91,17 +101,15 @@ def _files(given: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _episodes(
-    files: Sequence[Path], stream: Stream, config: ReconConfig, limits: CarLimits, counts: Counts
-) -> Iterator[EpisodeSteps]:
+def _episodes(files: Sequence[Path], stream: Stream, plan: Plan, counts: Counts) -> Iterator[EpisodeSteps]:
     """Every file's pieces as episodes; a damaged file is left out whole, or ends it all."""
     for number, file in enumerate(files):
-        rng = np.random.default_rng([config.seed, number])
+        rng = np.random.default_rng([plan.config.seed, number])
         try:
-            drive = read_drive(file, config.collision)
-            made = list(_of_drive(drive, config, limits, rng))
+            drive = read_drive(file, plan.config.collision)
+            made = list(_of_drive(drive, plan, rng))
         except DatasetError as error:
-            if not config.skip_damaged:
+            if not plan.config.skip_damaged:
                 raise
             counts.skipped.append(str(error))
             continue
@@ -116,12 +124,13 @@ def _episodes(
 
 
 def _of_drive(
-    drive: Drive, config: ReconConfig, limits: CarLimits, rng: np.random.Generator
+    drive: Drive, plan: Plan, rng: np.random.Generator
 ) -> Iterator[tuple[recon.Piece, np.ndarray, np.ndarray, int]]:
     """The pieces of one file, each with its steps, its final, and how many actions were clipped."""
+    config, limits = plan.config, plan.limits
     told = recon.commands(drive, config, limits)
     for piece in recon.pieces(drive):
-        drawn = recon.drawn_goals(drive, piece, config.hz, rng)
+        drawn = recon.drawn_goals(drive, piece, config.hz, rng, plan.draws)
         yield (piece, *recon.episode(drive, piece, told, drawn, config=config, limits=limits))
 
 

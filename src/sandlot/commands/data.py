@@ -17,6 +17,7 @@ HELP = {
     "steps": "a bag to a run that `sandlot train --demos-file` takes",
     "export": "a LeRobotDataset v3.0",
     "import": "a LeRobotDataset v3.0 to a run for `sandlot train --demos-file`; or drives of RECON",
+    "hindsight": "a car's run with goals where it really went, for `sandlot pretrain`",
     "repair": "end a bag whose recorder was killed, for ros2 bag and Foxglove",
 }
 

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from sandlot.learners.errors import ConfigError
-from sandlot.robots.car import recon_import
+from sandlot.robots.car import hindsight_run, recon_import
+from sandlot.robots.car.hindsight import HindsightConfig
 from sandlot.robots.car.recon import ReconConfig
 from sandlot.robots.recording import actions
 from sandlot.robots.recording.source import Asked
 
+GoalArgs = Annotated[HindsightConfig, tyro.conf.arg(name="")]
 ReconArgs = Annotated[ReconConfig, tyro.conf.arg(name="")]
 Words = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
@@ -158,17 +160,19 @@ class Import(Common):
             takes one with cameras.
         format: lerobot, or recon: a Jackal's driving as steps of the car, with goals in hindsight.
         recon: how RECON's files become steps.
+        goals: which later places become goals in them.
     """
 
     folders: tyro.conf.Positional[tuple[str, ...]]
     out: str
     format: Literal["lerobot", "recon"] = "lerobot"
     recon: ReconArgs = ReconConfig()
+    goals: GoalArgs = HindsightConfig()
 
     def run(self) -> dict[str, Any]:
         """Writes it."""
         if self.format == "recon":
-            return recon_import.import_files(self.folders, self.out, self.recon)
+            return recon_import.import_files(self.folders, self.out, self.recon, draws=self.goals)
         if len(self.folders) != 1:
             raise ConfigError(
                 f"name one LeRobot data set, not {len(self.folders)}; `sandlot data merge` joins runs"
@@ -196,6 +200,25 @@ class Export(Info):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Hindsight(Info):
+    """Write a car's run anew, with goals where it really went.
+
+    Attributes:
+        out: folder of the new run, for `sandlot pretrain`.
+        seed: of the goals.
+        goals: which later places become goals.
+    """
+
+    out: str
+    seed: int = 0
+    goals: GoalArgs = HindsightConfig()
+
+    def run(self) -> dict[str, Any]:
+        """Writes it."""
+        return hindsight_run.to_run(self.folder, self.asked(), self.out, self.seed, self.goals)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Repair(Info):
     """End a bag whose recorder was killed, so that `ros2 bag` and Foxglove open it; loses nothing."""
 
@@ -212,5 +235,6 @@ KINDS: dict[str, type[Common]] = {
     "steps": Steps,
     "export": Export,
     "import": Import,
+    "hindsight": Hindsight,
     "repair": Repair,
 }
