@@ -1,9 +1,9 @@
-"""What each ingredient of the car's practice is worth: `python -m bench.car_practice [--seeds N] [--out FOLDER]`.
+"""What each ingredient of the car's practice is worth: `python -m bench.car_practice [--seeds N]`.
 
-Every way is practised with the same settings and seeds, as `make demo-car` does, and differs in one thing. What
-is compared: how long the car drove until its first lap and its first clean one, how many of ten laps are clean
-afterwards, and how fast. Every run is a `sandlot train` that can be looked at afterwards. A table is printed,
-and `FOLDER/car_practice.png` shows each seed.
+Every way is practised with the same settings and seeds, as `make demo-car` does, and differs in one thing.
+What is compared: how long the car drove until its first lap and its first clean one, how many of ten laps are
+clean afterwards, and how fast. Every run is a `sandlot train` that can be looked at afterwards. A table is
+printed, and `runs/car_practice/car_practice.png` shows each seed.
 
 The encoder, and an untrained one of the same network, are made of `--recording` if they are not there yet.
 """
@@ -48,8 +48,8 @@ def main(argv: list[str]) -> None:
             rows.setdefault(way, []).append(measured(out, way, seed, files))
             sys.stdout.write(json.dumps(rows[way][-1]) + "\n")
             sys.stdout.flush()
-    for way in rows:
-        sys.stdout.write(json.dumps(together(way, rows[way])) + "\n")
+    for way, its in rows.items():
+        sys.stdout.write(json.dumps(together(way, its)) + "\n")
     picture(rows).save(out / "car_practice.png")
 
 
