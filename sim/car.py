@@ -21,8 +21,8 @@ SEEN_LATE_S = 0.04
 PERIOD_S = 1.0 / CONTROL_HZ
 POSITION_M, HEADING_RAD, SPEED_MPS, YAW_RADPS, ACCEL_MPS2, VOLT = 0.005, 0.003, 0.01, 0.01, 0.05, 0.01
 """Standard deviations of sensor noise."""
-ROOM_M = 0.25
-"""A person who puts the car right leaves it where it has so much room, else puts it on the middle."""
+ROOM_M, LENGTHWISE_M = 0.2, (-0.05, 0.16, 0.4)
+"""A person leaves it where tail, middle and nose have so much room, else puts it on the track's middle."""
 
 
 class SimCar:
@@ -39,6 +39,7 @@ class SimCar:
 
     taken_over = False
     """Nobody else drives a simulated car."""
+    _reading: CarReading
 
     def __init__(
         self,
@@ -97,8 +98,8 @@ class SimCar:
         if not math.isfinite(steering):
             steering = self._command.steering_rad
         self._command = CarCommand(
-            max(-limits.reverse_mps, min(limits.fastest_mps, speed)) if math.isfinite(speed) else 0.0,
-            max(-limits.steering_rad, min(limits.steering_rad, steering)),
+            float(max(-limits.reverse_mps, min(limits.fastest_mps, speed))) if math.isfinite(speed) else 0.0,
+            float(max(-limits.steering_rad, min(limits.steering_rad, steering))),
         )
         self._physics.run(self._command, PERIOD_S - ODOMETRY_LATE_S)
         odometry = self._physics.odometry()
@@ -180,7 +181,8 @@ class SimCar:
     def right_up(self) -> None:
         """A person puts it on its wheels, at rest; on the middle of the track where it has no room."""
         position_m, heading_rad = self.true_position_m, self.true_heading_rad
-        if self.track.clearance_m(position_m) < ROOM_M:
+        ahead = np.array([math.cos(heading_rad), math.sin(heading_rad)])
+        if min(self.track.clearance_m(position_m + x * ahead) for x in LENGTHWISE_M) < ROOM_M:
             position_m, heading_rad = self.track.pose(self.track.nearest(position_m))
         self._physics.put(position_m, heading_rad)
         self._command = CarCommand()

@@ -49,7 +49,9 @@ def rounded(corners: np.ndarray, square_m: float) -> np.ndarray:
     """A fine line [n, 2] along grid corners, whose turns are arcs of half a square."""
     turn = np.linspace(0.0, np.pi / 2, round(square_m / FINE_M), endpoint=False)[:, None]
     pieces = []
-    for before, here, after in zip(np.roll(corners, 1, axis=0), corners, np.roll(corners, -1, axis=0), strict=True):
+    for before, here, after in zip(
+        np.roll(corners, 1, axis=0), corners, np.roll(corners, -1, axis=0), strict=True
+    ):
         came, goes = here - before, after - here
         if (came == goes).all():
             pieces.append(here + (turn / (np.pi / 2) - 0.5) * goes)

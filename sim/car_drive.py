@@ -1,4 +1,4 @@
-"""What lies between a command and the wheels: motor lag, battery, steering servo. Pure numbers, no physics."""
+"""Between a command and the wheels: motor lag, battery, steering servo. Pure numbers, no physics."""
 
 import math
 from dataclasses import dataclass
@@ -73,7 +73,9 @@ class Drive:
         self.speed_mps += (goal - self.speed_mps) * (1.0 - math.exp(-step_s / config.motor_lag_s))
         turn = config.servo_radps * step_s
         self._servo_rad += max(-turn, min(turn, command.steering_rad - self._servo_rad))
-        self.steering_rad += (self._servo_rad - self.steering_rad) * (1.0 - math.exp(-step_s / config.servo_lag_s))
+        self.steering_rad += (self._servo_rad - self.steering_rad) * (
+            1.0 - math.exp(-step_s / config.servo_lag_s)
+        )
         power_w = max(0.0, push_n * wheel_mps) / (1.0 - config.loss)
         current_a = config.idle_a + config.stall_a_per_n * abs(push_n) + power_w / self.battery_v
         self.used_ah += current_a * step_s / 3600.0

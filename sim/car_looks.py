@@ -59,7 +59,9 @@ def look(seed: int, *, indoor: bool) -> Look:
     return Look(
         ground=ground,
         wall=wall,
-        room=_painted((0.8, 0.79, 0.76) if indoor else (0.3, 0.42, 0.25), 0.2, (panels, noise)[not indoor], rng),
+        room=_painted(
+            (0.8, 0.79, 0.76) if indoor else (0.3, 0.42, 0.25), 0.2, (panels, noise)[not indoor], rng
+        ),
         ground_m=float(rng.uniform(0.8, 2.0)),
         wall_m=float(rng.uniform(0.8, 1.6)),
         sky=(horizon, above),
@@ -109,7 +111,7 @@ def planks(rng: np.random.Generator) -> np.ndarray:
 
 def stripes(rng: np.random.Generator) -> np.ndarray:
     """Bands of two shades, as on a kerb or a barrier."""
-    band = (np.arange(TEXTURE_PX) // (TEXTURE_PX // int(rng.choice([4, 8])))) % 2
+    band = 1 - (np.arange(TEXTURE_PX) // (TEXTURE_PX // int(rng.choice([4, 8])))) % 2
     return np.asarray(0.9 * band[None] * np.ones((TEXTURE_PX, 1)) + 0.1 * noise(rng))
 
 
@@ -154,7 +156,7 @@ OUTDOOR_WALLS: tuple[tuple[tuple[float, float, float], float, Pattern], ...] = (
 def _painted(
     colour: tuple[float, float, float], contrast: float, pattern: Pattern, rng: np.random.Generator
 ) -> np.ndarray:
-    """A pattern in a colour near to this one, uint8 [256, 256, 3]; its dark parts are darker by `contrast`."""
+    """A pattern in a colour near to this one, uint8 [256, 256, 3]; darkest parts are darker by `contrast`."""
     shade = 1.0 - contrast * (1.0 - pattern(rng))
     return np.asarray(np.round(255 * shade[..., None] * _near(colour, 0.1, rng)), np.uint8)
 

@@ -15,6 +15,8 @@ from sandlot.sim.shapes import DARK, GREY, GROUP_LOOK, Rgba, Vec, box
 
 WHEELBASE_M, TRACK_M, WHEEL_M = 0.33, 0.25, 0.05
 """Between the axles; between left and right wheels; radius of a wheel."""
+ROLLING_M = 0.0477
+"""Radius that a wheel rolls with under the car's weight: measured, as one measures a real car's."""
 WHEELS = ("front_left", "front_right", "rear_left", "rear_right")
 WHEEL_AT_M = np.array([[x, y] for x in (WHEELBASE_M, 0.0) for y in (TRACK_M / 2, -TRACK_M / 2)])
 CHASSIS_KG, WHEEL_KG, HUB_KG = 3.1, 0.1, 0.05
@@ -28,9 +30,12 @@ WHEEL_NM = MOST_ACCEL_MPS2 * MASS_KG * WHEEL_M / 4
 GRIP = 1.0
 CAMERA_M, CAMERA_DOWN_RAD, CAMERA_FOVY_DEG = (0.43, 0.0, 0.12), 0.16, 90.0
 
+# A tyre is soft. Together with `car_scene.IMPRATIO` that keeps sliding wheels on the ground: as hard as
+# MuJoCo's default they hop, and a third of hard driving feels like a collision (measured: 28 m/s^2, not 16).
+
 # Who touches whom, as (contype, conaffinity): ground 1, walls 2. Priority: a wall's friction wins over a
 # tyre's, a tyre's over the ground's. A wall gives way a little, as a board or a tube does.
-TYRE: dict[str, Any] = {"contype": 0, "conaffinity": 3, "condim": 3, "priority": 1}
+TYRE: dict[str, Any] = {"contype": 0, "conaffinity": 3, "condim": 3, "priority": 1, "solref": (0.06, 1.0)}
 BODY: dict[str, Any] = {"contype": 0, "conaffinity": 3, "condim": 3, "friction": (0.3, 0.005, 0.0001)}
 GROUND: dict[str, Any] = {"contype": 1, "conaffinity": 0, "condim": 3}
 WALL: dict[str, Any] = {
@@ -49,7 +54,10 @@ def add_car(spec: Any, rgba: Rgba) -> None:
     for index, name in enumerate(WHEELS):
         _add_wheel(spec, car, name, WHEEL_AT_M[index], steered=index < 2)
     site = car.add_site(name="imu", pos=CENTRE_M)
-    for name, kind in (("accel", mujoco.mjtSensor.mjSENS_ACCELEROMETER), ("gyro", mujoco.mjtSensor.mjSENS_GYRO)):
+    for name, kind in (
+        ("accel", mujoco.mjtSensor.mjSENS_ACCELEROMETER),
+        ("gyro", mujoco.mjtSensor.mjSENS_GYRO),
+    ):
         spec.add_sensor(name=name, type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name)
     down = CAMERA_DOWN_RAD
     # A camera looks along its -z, with y up: x right, y up, z back, then pitched.

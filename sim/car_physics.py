@@ -10,7 +10,7 @@ import numpy as np
 
 from sandlot.robots.car.spec import GRAVITY_MPS2, CarCommand
 from sandlot.sim.car_drive import Drive, DriveConfig
-from sandlot.sim.car_model import WHEEL_M, WHEELS, ackermann, start_pose
+from sandlot.sim.car_model import ROLLING_M, WHEELS, ackermann, start_pose
 from sandlot.sim.car_scene import TIMESTEP_S, WALL_GEOM, build
 from sandlot.sim.car_tracks import Track
 
@@ -64,7 +64,9 @@ class CarPhysics:
         self._servos = [self.model.actuator(f"{name}_steer").id for name in WHEELS[:2]]
         self._motors = [self.model.actuator(f"{name}_drive").id for name in WHEELS]
         self._tyres = [self.model.geom(name).id for name in WHEELS]
-        self._nominal = {n: getattr(self.model, n).copy() for n in ("body_mass", "body_inertia", "geom_friction")}
+        self._nominal = {
+            n: getattr(self.model, n).copy() for n in ("body_mass", "body_inertia", "geom_friction")
+        }
         self.put((0.0, 0.0), 0.0, Variation())
 
     @property
@@ -84,8 +86,10 @@ class CarPhysics:
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:7] = start_pose(np.asarray(position_m), heading_rad)
         self._accel, self._peak = np.array([0.0, 0.0, GRAVITY_MPS2]), 0.0
+        counted = self.collisions
         self.run(CarCommand(), SETTLE_S)
-        self._peak = 0.0
+        self._peak, self.collisions = 0.0, counted  # to be put down at a wall is no collision
+        self._touched_at = self.steps if self.touching else -math.inf
 
     def _vary(self, variation: Variation) -> None:
         """Sets the model to its own numbers, varied."""
@@ -104,11 +108,11 @@ class CarPhysics:
 
     def _step(self, command: CarCommand) -> None:
         data, drive = self.data, self._drive
-        push_n = float(data.actuator_force[self._motors].sum()) / WHEEL_M
+        push_n = float(data.actuator_force[self._motors].sum()) / ROLLING_M
         drive.advance(command, push_n, self._wheel_mps(), TIMESTEP_S)
         angles, speeds = ackermann(drive.speed_mps, drive.steering_rad)
         data.ctrl[self._servos] = angles
-        data.ctrl[self._motors] = speeds / WHEEL_M
+        data.ctrl[self._motors] = speeds / ROLLING_M
         mujoco.mj_step(self.model, data)
         self.steps += 1
         self._feel()
@@ -130,7 +134,7 @@ class CarPhysics:
             self._touched_at = self.steps
 
     def _wheel_mps(self) -> float:
-        return float(self.data.qvel[self._spin].mean()) * WHEEL_M
+        return float(self.data.qvel[self._spin].mean()) * ROLLING_M
 
     def odometry(self) -> Odometry:
         """Where the car is now."""

@@ -13,11 +13,15 @@ from sandlot.sim.shapes import GROUP_LOOK
 
 TIMESTEP_S = 0.0025
 """A whole number of steps in each of the latencies, and of the control period."""
+IMPRATIO = 0.1
+"""Friction gives way before the ground does, as a tyre's does: a slip angle comes with every side force."""
 WALL_HEIGHT_M, WALL_THICK_M = 0.25, 0.06
 GROUND_HALF_M = 60.0
 FILM_FOVY_DEG, FILM_ASPECT = 40.0, 4 / 3
 WALL_GEOM = "wall"
 """Names of what a car must not touch begin so."""
+SHADES = ((1.0, 1.0, 1.0, 1.0), (0.65, 0.65, 0.65, 1.0))
+"""Every other piece of wall is darker, so that a car that turns beside it sees it pass."""
 AROUND: dict[str, Any] = {"contype": 0, "conaffinity": 0, "group": GROUP_LOOK}
 GEOM, DIRECTIONAL = mujoco.mjtGeom, mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
 
@@ -28,7 +32,7 @@ def build(track: Track) -> Any:
     spec.compiler.degree = False
     option = spec.option
     option.timestep, option.integrator = TIMESTEP_S, mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    option.cone, option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 3.0
+    option.cone, option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, IMPRATIO
     seen = look(track.look_seed, indoor=track.indoor)
     patterns = {"ground": seen.ground, "wall": seen.wall, "room": seen.room}
     for name, size_m in (("ground", seen.ground_m), ("wall", seen.wall_m), ("room", 2.0)):
@@ -54,6 +58,7 @@ def _add_pattern(spec: Any, name: str, size_m: float) -> None:
         builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT, rgb1=(1, 1, 1), rgb2=(1, 1, 1),
     )  # fmt: skip
     material = spec.add_material(name=name, texuniform=True, texrepeat=(1 / size_m, 1 / size_m), specular=0.1)
+    material.emission = 0.2 if name == "wall" else 0.0  # upright faces get little of a lamp above
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
 
 
@@ -89,7 +94,8 @@ def _add_walls(world: Any, track: Track, seen: Look) -> None:
         middle = (begin + end) / 2 + np.array([along[1], -along[0]]) * WALL_THICK_M / 2
         world.add_geom(
             name=f"{WALL_GEOM}{index}", type=GEOM.mjGEOM_BOX, pos=(*middle, half), quat=_upright(along),
-            size=(length_m / 2 + 0.01, half, WALL_THICK_M / 2), material="wall", group=GROUP_LOOK, **WALL,
+            size=(length_m / 2 + 0.01, half, WALL_THICK_M / 2), material="wall",
+            rgba=SHADES[index % 2], group=GROUP_LOOK, **WALL,
         )  # fmt: skip
     for index, (x, y, radius_m) in enumerate(track.obstacles):
         world.add_geom(

@@ -49,7 +49,10 @@ class Track:
 
     def pose(self, along: int = 0) -> tuple[np.ndarray, float]:
         """A point of the centre line [2], the start by default, and the heading of the way there."""
-        here, ahead = self.centre_m[along % len(self.centre_m)], self.centre_m[(along + 1) % len(self.centre_m)]
+        here, ahead = (
+            self.centre_m[along % len(self.centre_m)],
+            self.centre_m[(along + 1) % len(self.centre_m)],
+        )
         return here.copy(), float(np.arctan2(ahead[1] - here[1], ahead[0] - here[0]))
 
     def nearest(self, point_m: np.ndarray) -> int:
@@ -64,7 +67,9 @@ class Track:
         free = float(np.linalg.norm(away - share[:, None] * along, axis=1).min())
         if np.linalg.norm(self.centre_m - point_m, axis=1).min() > self.half_width_m + 0.02:
             free = -free
-        return min([free, *(float(np.hypot(*(point_m - np.array([x, y])))) - r for x, y, r in self.obstacles)])
+        return min(
+            [free, *(float(np.hypot(*(point_m - np.array([x, y])))) - r for x, y, r in self.obstacles)]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +98,8 @@ class Shape:
 NAMED = {
     "hall": (
         900_001,
-        Shape(squares=frozenset({(0, 0), (1, 0), (2, 0), (0, 1)}), square_m=3.2, half_width_m=0.9, bend_m=0.35,
-              obstacles=2, indoor=True, clockwise=False),
+        Shape(squares=frozenset({(0, 0), (1, 0), (2, 0), (0, 1)}), square_m=3.2, half_width_m=0.9,
+              bend_m=0.35, obstacles=2, indoor=True, clockwise=False),
     ),
     "yard": (
         900_002,
@@ -148,7 +153,7 @@ def _drawn(rng: np.random.Generator) -> Shape:
 
 
 def _centre(shape: Shape, rng: np.random.Generator) -> np.ndarray | None:
-    """The centre line of a shape, bent and turned by chance, from its straightest part on; None if no good."""
+    """The centre line of a shape, bent and turned by chance; it begins where it is straightest."""
     corners = curves.outline(set(shape.squares))
     if corners is None:
         return None

@@ -15,6 +15,7 @@ from sandlot.sim.car_envs import make, room, start
 from sandlot.sim.car_tracks import track
 
 FULL_AHEAD = np.array([1.0, 0.0], np.float32)
+FULL_LEFT = np.array([1.0, 1.0], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +25,10 @@ def hall():
     env.close()
 
 
-def drive_into_something(env):
-    """Straight ahead until driving ends; the last step."""
+def drive_into_something(env, action=FULL_AHEAD):
+    """The same action until driving ends; the last step."""
     while True:
-        *_, reward, terminated, truncated, info = env.step(FULL_AHEAD)
+        *_, reward, terminated, truncated, info = env.step(action)
         if terminated or truncated:
             return reward, terminated, truncated, info
 
@@ -83,8 +84,8 @@ def test_without_recoveries_a_person_is_called_in_the_end():
     env = make("car_hall", practice=("recovery=false",))
     env.reset(seed=0)
     called = []
-    for _ in range(12):
-        drive_into_something(env)
+    for _ in range(40):
+        drive_into_something(env, FULL_LEFT)
         called += [note.failed for note in env.reset()[1]["resets"]]
         if any(called):
             break

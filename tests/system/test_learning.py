@@ -33,3 +33,12 @@ def test_practice_alone_swings_the_pendulum(tmp_path):
     words = ["--steps", "6000", "--agent.algo", "sac", "--agent.n-critics", "2", "--agent.utd", "4"]
     summary = trained(tmp_path, "gymnasium:Pendulum-v1", "--update-ratio", "1", *words)
     assert summary["finished"] and summary["mean_return"] > -600  # a random policy gets about -1200
+
+
+def test_a_car_learns_to_drive_laps_by_practising_alone(tmp_path):
+    """Eight minutes of its driving; before practice it drives none without a collision."""
+    summary = trained(tmp_path, "car_hall", "--steps", "5000")
+    assert summary["finished"] and summary["driven_s"] > 480.0
+    assert summary["interventions_per_hour"] == 0.0
+    assert summary["success"] >= 0.5  # of the laps that it drives afterwards
+    assert summary["first_clean_lap_s"] < summary["driven_s"]
