@@ -20,10 +20,10 @@ from sandlot.sim.car_envs import CAR_HALF_M, make, room
 log = logging.getLogger(__name__)
 
 TASKS = ("car_hall", "car_yard")
-LATERAL_MPS2 = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+LATERAL_MPS2 = (4.0, 5.0, 5.5, 6.0, 6.5, 7.0, 8.0)
 ALONG_MPS2 = (2.5, 3.5)
 MARGINS_M = (CAR_HALF_M, CAR_HALF_M + 0.08, CAR_HALF_M + 0.16)
-AHEAD_S = (0.15, 0.25)
+AHEAD_S = (0.2, 0.25, 0.3)
 LAPS = 10
 
 
