@@ -166,16 +166,29 @@ def _record(target: pathlib.Path, config: TrainConfig, stop: threading.Event) ->
 
 
 def _spec(config: TrainConfig) -> EnvSpec:
-    """What the task observes: as the demonstrations' file says (that needs no env), or as the env does.
+    """What the task observes: as a file of its demonstrations says (that needs no env), or as the env does.
 
     An env that demonstrations are to be recorded in must have an expert.
     """
-    if config.demos_file:
-        return RunReader(config.demos_file).spec
+    recorded = RunReader(config.demos_file).spec if config.demos_file else None
+    if recorded is not None and recorded.task == config.task:
+        return recorded
     env = envs.make(config.task, **config.env.kwargs())
     try:
+        if recorded is not None:
+            return _alike(recorded, envs.env_spec(env), config)
         if config.demos:
             require_expert(env, config.task)
         return envs.env_spec(env)
     finally:
         env.close()
+
+
+def _alike(recorded: EnvSpec, wanted: EnvSpec, config: TrainConfig) -> EnvSpec:
+    """The spec of demonstrations that name the task otherwise; ConfigError when it is another one."""
+    if recorded.task != wanted.task:
+        raise ConfigError(
+            f"--demos-file '{config.demos_file}' is of task '{recorded.task}', not '{wanted.task}'; name "
+            f"demonstrations of this one: sandlot demos {config.task}"
+        )
+    return recorded

@@ -16,6 +16,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from sandlot.learners.errors import ConfigError
+from sandlot.robots import ros_param_said
 
 T = TypeVar("T")
 
@@ -29,10 +30,11 @@ def declare(node: Node, config_type: type[T]) -> T:
     Call it once for each of a node's config classes (they may share fields), then `refuse_unknown`.
     """
     hints = typing.get_type_hints(config_type)
+    words = ros_param_said.said(node.get_fully_qualified_name())
     values = {}
     for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
         default = _default(field)
-        values[field.name] = _declared(node, field.name, hints[field.name], default)
+        values[field.name] = _declared(node, field.name, hints[field.name], default, words)
     try:
         return config_type(**values)
     except ConfigError as error:
@@ -55,7 +57,7 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
     return field.default
 
 
-def _declared(node: Node, name: str, hint: Any, default: Any) -> Any:
+def _declared(node: Node, name: str, hint: Any, default: Any, words: dict[str, Any]) -> Any:
     """Declares one parameter; its value as the field's type."""
     missing = default is dataclasses.MISSING
     descriptor = ParameterDescriptor(name=name, read_only=True, dynamic_typing=True)
@@ -68,13 +70,18 @@ def _declared(node: Node, name: str, hint: Any, default: Any) -> Any:
     if not node.has_parameter(name):
         node.declare_parameter(name, shown, descriptor)
     if given is not None:
-        return _converted(node, name, hint, given.value)
+        return _converted(node, name, hint, _last_word(given.value, words.get(name)))
     if missing:
         raise ConfigError(
             f"{node.get_fully_qualified_name()}: parameter '{name}' is missing; give it in the parameter "
             f"file or with -p {name}:=VALUE ({_rule(hint)})"
         )
     return default
+
+
+def _last_word(value: Any, word: Any) -> Any:
+    """What was said last of a parameter, where ROS took another type that was said before."""
+    return value if word is None or ros_param_said.same(value, word) else word
 
 
 def _is_tuple(hint: Any) -> bool:

@@ -189,7 +189,10 @@ def _cell(value: object) -> str:
 
 def _written(source: Episodes, folder: Path, steps: int) -> Row:
     total = summary(open_folder(folder).read())
-    said = {"notes": "; ".join(source.notes())} if source.notes() else {}
+    notes = source.notes()
+    if source.kind == "bag" and not total["episodes"]:
+        notes = [*notes, "no step was recorded: an actor or sandlot demos publishes them on actor/step"]
+    said = {"notes": "; ".join(notes)} if notes else {}
     return {"folder": str(folder), "episodes": total["episodes"], "steps": steps, **said}
 
 

@@ -80,6 +80,7 @@ class BagSteps:
         self.cameras = self.cameras or tuple(json.loads(said.get("cameras", "[]")))
         self.namespace = self.namespace or said.get("robot", "arm")
         if not self.task:
+            self.bag.info()  # a damaged bag is told first
             raise ConfigError(f"bag '{self.bag.folder}' does not say what was practised; name it with --task")
         env = envs.make(self.task, **EnvConfig(cameras=self.cameras, robot="ros").kwargs())
         self.spec: EnvSpec = envs.env_spec(env)

@@ -164,3 +164,17 @@ def test_a_folder_keeps_the_name_it_was_given_and_is_found_again(tmp_path, monke
     assert folder.resolve() == tmp_path / "mine"
     assert config.run == "./mine"
     assert stored_config(config.run, config.task) == config
+
+
+def test_demonstrations_of_another_task_are_refused_before_anything_is_started(tmp_path):
+    from sandlot.learners.envs import env_spec, make
+    from sandlot.learners.store import RunStore
+
+    with RunStore.open(tmp_path / "picks", env_spec(make("arm_pick"))):
+        pass
+    asked = TrainConfig(task="arm_insert", run=str(tmp_path / "run"), demos_file=str(tmp_path / "picks"))
+    with pytest.raises(
+        ConfigError, match="picks' is of task 'arm_pick', not 'arm_insert'; name demonstrations"
+    ):
+        prepare(asked, None)
+    assert not (tmp_path / "run").exists()

@@ -82,3 +82,52 @@ def test_an_empty_list_is_an_empty_list_also_where_two_configs_share_a_field():
 def test_what_makes_no_sense_is_refused_by_node_name_value_and_rule(given, text):
     with pytest.raises(ConfigError, match=text):
         filled(*given)
+
+
+def started(monkeypatch, *files, words=()):
+    """The config of a node of a process with these parameter files, then these `-p` words."""
+    argv = ["--ros-args", "-r", "__ns:=/arm"]
+    for file in files:
+        argv += ["--params-file", str(file)]
+    argv += [word for item in words for word in ("-p", item)]
+    monkeypatch.setattr("sys.argv", ["test", *argv])
+    context = rclpy.Context()
+    context.init(["test", *argv])
+    node = Node("toy", context=context, enable_rosout=False)
+    try:
+        return ros_params.declare(node, Config)
+    finally:
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def params_file(folder, name, text, node="/arm/toy"):
+    file = folder / name
+    file.write_text(f"{node}:\n  ros__parameters: {text}\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("{hz: fast}", "parameter 'hz' is 'fast': it must be a number"),
+        ("{count: 7.5}", "parameter 'count' is 7.5: it must be a whole number"),
+        ("{'on': no way}", "parameter 'on' is 'no way': it must be true or false"),
+        ("{names: [1.5]}", r"parameter 'names' is \[1.5\]: it must be a list, each text"),
+    ],
+)
+def test_a_value_of_another_type_than_an_earlier_files_is_not_lost(monkeypatch, tmp_path, text, refusal):
+    """ROS alone keeps the earlier file's value and says nothing."""
+    ours = params_file(tmp_path, "ours.yaml", "{count: 3, hz: 4.0, 'on': true, names: [a, b]}")
+    with pytest.raises(ConfigError, match=refusal):
+        started(monkeypatch, ours, params_file(tmp_path, "mine.yaml", text))
+
+
+def test_the_last_word_counts_whatever_the_types(monkeypatch, tmp_path):
+    ours = params_file(tmp_path, "ours.yaml", "{count: 3, hz: 4.0, gains: [5, 6]}")
+    mine = params_file(tmp_path, "mine.yaml", "{hz: 8, gains: [-5.0, 6.5]}")
+    assert started(monkeypatch, ours, mine) == Config(count=3, hz=8.0, gains=(-5.0, 6.5))
+    # A command line's number goes before a file's whole number, and a node's own section before `/**`.
+    every = params_file(tmp_path, "every.yaml", "{hz: fast, count: 9}", node="/**")
+    config = started(monkeypatch, ours, mine, every, words=["hz:=1e-3"])
+    assert config == Config(count=3, hz=0.001, gains=(-5.0, 6.5))

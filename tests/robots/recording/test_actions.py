@@ -8,6 +8,7 @@ from sandlot.learners.schema import Flag, check_steps
 from sandlot.learners.store_read import RunReader
 from sandlot.robots.recording import actions
 from sandlot.robots.recording.episodes import read_episodes
+from sandlot.robots.recording.errors import BagError
 from sandlot.robots.recording.source import Asked
 
 NOTHING = Asked()
@@ -145,6 +146,20 @@ def test_a_bag_without_steps_is_still_described_and_repaired(tmp_path):
     done = actions.repair(tmp_path / "bag")
     assert (done["repaired"], done["messages"]) == (True, 50)
     assert not actions.repair(tmp_path / "bag")["repaired"]
+
+
+def test_a_bag_without_steps_says_so_and_a_file_that_is_none_before_the_task_is_asked_for(tmp_path):
+    pytest.importorskip("rclpy")  # what steps are made of needs ROS messages
+    write_bag(tmp_path / "bag", count=50)
+    asked = Asked(task="arm_reach")
+    done = actions.to_run(str(tmp_path / "bag"), asked, str(tmp_path / "steps"), "bag")
+    assert (done["episodes"], done["steps"]) == (0, 0) and done["notes"].startswith("no step was recorded")
+    (tmp_path / "bag" / "metadata.yaml").unlink()  # where the task stood
+    with pytest.raises(ConfigError, match="does not say what was practised"):
+        actions.overview(str(tmp_path / "bag"), NOTHING)
+    (tmp_path / "bag" / "bag_0.mcap").write_bytes(b"none")
+    with pytest.raises(BagError, match="bag_0.mcap' is not an MCAP file"):
+        actions.overview(str(tmp_path / "bag"), NOTHING)
 
 
 def test_the_command_ends_with_its_exit_code(run):
