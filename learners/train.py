@@ -211,7 +211,7 @@ def _summary(run: Run, finished: bool, demo_steps: int) -> dict[str, Any]:
 
 def _laps(status: dict[str, Any]) -> dict[str, float]:
     """The laps that the first actor's env counted, where it counts any."""
-    figures = next(iter(status.get("actors", {}).values()), {})
+    figures: dict[str, float] = next(iter(status.get("actors", {}).values()), {})
     return {name: round(figures[name], 2) for name in LAPS if name in figures}
 
 

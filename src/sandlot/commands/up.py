@@ -46,7 +46,8 @@ class UpFlags(UpConfig):
     """A robot with everything that drives it: driver, gate, learner and actor, a person's hands, a recorder.
 
     Attributes:
-        for_s: end after so many seconds with everything up; 0 runs until Ctrl-C.
+        for_s: end after so many seconds with everything up, or two minutes and so many seconds after the start
+            where something does not come up; 0 runs until Ctrl-C.
         json: end with one line of JSON.
     """
 
