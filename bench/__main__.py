@@ -21,6 +21,7 @@ SUBJECTS = (
     "resume",
     "cameras",
     "vesc",
+    "car_stops",
     "console",
 )
 OUTPUT = pathlib.Path(__file__).with_name("latest.json")

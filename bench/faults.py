@@ -19,6 +19,7 @@ from rich.table import Table
 
 from bench import (
     arm_stops,
+    car_stops,
     faults_gate,
     faults_reset,
     faults_reward,
@@ -34,6 +35,7 @@ MODULES = (
     faults_system,
     faults_gate,
     arm_stops,
+    car_stops,
     faults_sensor,
     faults_reset,
     faults_reward,

@@ -14,6 +14,7 @@ from sandlot.robots.pty_device import Faults, PtyDevice
 from sandlot.robots.vesc import protocol, values
 from sandlot.robots.vesc.motor import Motor, MotorConfig
 from sandlot.robots.vesc.protocol import SET_MOTOR, Command, Parser
+from sandlot.robots.vesc.settings import Timeout, write_timeout
 from sandlot.robots.vesc.values import SIZES, Firmware
 
 FIRMWARE = Firmware(6, 5, "60", "0123456789abcdef01234567")
@@ -28,6 +29,7 @@ class Emulator(PtyDevice):
         motor: what it drives.
         firmware: what it says it is.
         size: length of its measurements, one of `values.SIZES`, or another to be of a firmware nobody knows.
+        tells_settings: whether it answers when it is asked for its app settings.
         silent: it hears and obeys, and answers nothing.
         heard: how often each command came.
     """
@@ -36,6 +38,7 @@ class Emulator(PtyDevice):
         super().__init__(Faults())
         self.motor = Motor(config or MotorConfig())
         self.firmware, self.size, self.silent = firmware, SIZES[-1], False
+        self.tells_settings = True
         self.heard: Counter[Command] = Counter()
         self._parser = Parser()
 
@@ -69,6 +72,8 @@ class Emulator(PtyDevice):
             return values.write_firmware(self.firmware)
         elif command == Command.GET_VALUES:
             return self._values()
+        elif command == Command.GET_APPCONF and self.tells_settings:
+            return write_timeout(Timeout(self.motor.config.timeout_s, self.motor.config.timeout_brake_a))
         return b""
 
     def _values(self) -> bytes:

@@ -9,11 +9,16 @@ from sandlot.robots.errors import DeviceError
 from sandlot.robots.serial_port import Patience, Port
 from sandlot.robots.vesc import protocol, values
 from sandlot.robots.vesc.protocol import Command, Parser
+from sandlot.robots.vesc.settings import Timeout, read_timeout
 from sandlot.robots.vesc.values import Firmware, FirmwareError, Values
 
 Reply = TypeVar("Reply")
 HELLO_TRIES, HELLO_S = 5, 0.2
 """A VESC that has just got its power needs a moment."""
+
+
+class SilentError(DeviceError):
+    """The port is there, and the VESC did not answer in time."""
 
 
 class Host:
@@ -39,7 +44,7 @@ class Host:
         )
 
     def values(self, command: bytes = b"") -> Values:
-        """Sends frames and reads the measurements in one go; DeviceError when it does not answer.
+        """Sends frames and reads the measurements in one go; SilentError when it does not answer.
 
         Args:
             command: frames that go out before the question, in the same write; they have no answer.
@@ -50,10 +55,18 @@ class Host:
             command = b""
             if answer:
                 return self._read(values.read_values, answer)
-        raise DeviceError(
+        raise SilentError(
             f"{self._port.path}: the VESC does not answer ({self._config.tries} tries); check its power and "
             "cable"
         )
+
+    def timeout(self) -> Timeout | None:
+        """What it does by itself when nobody commands it; None when its settings cannot be read."""
+        for _ in range(self._config.tries):
+            answer = self._ask(Command.GET_APPCONF, b"", HELLO_S)
+            if answer:
+                return read_timeout(answer)
+        return None
 
     def send(self, command: bytes) -> None:
         """Frames that have no answer."""

@@ -29,6 +29,7 @@ class Command(enum.IntEnum):
     SET_RPM = 8
     SET_HANDBRAKE = 10
     SET_SERVO = 12
+    GET_APPCONF = 17
     ALIVE = 30
     GET_IMU_DATA = 65
 
