@@ -102,6 +102,10 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         """Called at every stop: what was asked for before must not move the robot after it."""
         return
 
+    def hear_person(self, message: Any, now_s: float) -> Decision[Command]:
+        """A Joy message that makes sense: somebody is there."""
+        return gate.hear_operator(self.state, now_s, self.params)
+
     def close(self) -> None:
         """Called at the end of the process: the driver need not find out by itself."""
         self._stop("gate ended")
@@ -204,7 +208,7 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
             if self.counts["rejected_joy"] == 1:
                 log.warning("event=joy_refused cause=%r", self._operator.refusal)
             return
-        self._apply(gate.hear_operator(self.state, now_s, self.params))
+        self._apply(self.hear_person(message, now_s))
         self._away.reset()
         intent = self._operator.take(now_s)
         if intent.stop and self.state.mode is not Mode.STOPPED:

@@ -18,8 +18,8 @@ from sandlot.learners.command_lines import env_argv, run_flag
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.transport.address import check_address
 from sandlot.perception.cameras import registry
-from sandlot.robots.arm.tasks import TASKS
-from sandlot.robots.graph_config import DEVICES, Kind, UpConfig
+from sandlot.robots.graph_config import HANDS, Kind, UpConfig
+from sandlot.robots.kinds import KINDS, reverse_of
 
 OPERATOR_TIMEOUT_S = 0.15
 """With teleoperation somebody watches: the gate stops when their device has been silent for this long."""
@@ -91,7 +91,7 @@ def nodes(
         back: what is practised in turn with the task.
     """
     specs = [driver(config), gate(config), *cameras(config)]
-    if config.teleop in DEVICES:
+    if config.teleop in HANDS:
         specs.append(joy(config))
     if config.record:
         specs.append(recorder(config, folder))
@@ -131,7 +131,8 @@ def gate(config: UpConfig) -> NodeSpec:
         f"sandlot.robots.{config.kind}.gate_node",
         task=config.task,
         require_estop=config.robot != "sim",
-        operator_timeout_s=OPERATOR_TIMEOUT_S if config.teleop in DEVICES else 0.0,
+        operator_timeout_s=OPERATOR_TIMEOUT_S if config.teleop in HANDS else 0.0,
+        **dict(KINDS[config.kind].sim_gate if config.robot == "sim" else ()),
     )
 
 
@@ -192,7 +193,7 @@ def check_parameters(config: UpConfig) -> None:
     for file in (config.device_file, *config.params_files):
         _check_file(file, parameter_nodes(config.kind))
     if config.camera_file and config.robot == "sim":
-        reverse = TASKS[config.task].reverse if config.task in TASKS else ""
+        reverse = reverse_of(config.kind, config.task)
         registry.pick_simulated(config.camera_file, [t for t in (config.task, reverse) if t], config.camera)
     elif config.camera_file:
         registry.pick_all(config.camera_file, config.camera)

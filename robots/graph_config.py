@@ -3,18 +3,23 @@
 import dataclasses
 import pathlib
 from importlib import resources
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
 
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.turns import TurnConfig
+from sandlot.robots import kinds
+from sandlot.robots.kinds import DEVICES, KINDS
 
-Kind = Literal["arm"]
-Device = Literal["sim", "franka", "topics", "dynamixel"]
+if TYPE_CHECKING:
+    Kind: TypeAlias = str
+    Device: TypeAlias = str
+else:  # choices, for command line and launch
+    Kind, Device = Literal[tuple(KINDS)], Literal[DEVICES]
 Teleop = Literal["none", "keyboard", "gamepad", "spacemouse", "scripted", "page"]
-DEVICES = ("keyboard", "gamepad", "spacemouse", "scripted")
+HANDS = ("keyboard", "gamepad", "spacemouse", "scripted")
 """Of these, those that somebody has to be heard through."""
 
 
@@ -25,7 +30,7 @@ class UpConfig:
     Attributes:
         kind: which robot.
         robot: what stands behind the driver: `sim` (MuJoCo in real time), or the device of a real one.
-        task: what it practises; the gate keeps this task's limits.
+        task: what it practises, by default the robot's simplest; the gate keeps this task's limits.
         learner: learn: start a learner, and an actor that steps the task. Without, only the robot is up, for
             `sandlot actor`, `sandlot demos` or your own nodes.
         demos_file: demonstrations (a run store, from `sandlot demos`) that a new run starts with; without,
@@ -46,6 +51,7 @@ class UpConfig:
         camera: cameras of the robot to observe with, e.g. `wrist side`.
         camera_file: what those cameras are (`sandlot cameras`): on a real robot each gets a process of its
             own that publishes it; in simulation their crops are used.
+        course: file of the course that a car drives (`sandlot course`).
         image_px: width and height of the frames that are learned from; 0 means the task's default of 128.
         classifier: a trained reward classifier (`sandlot classifier`), whose word is then the reward.
         back_classifier: one of the reverse task.
@@ -58,7 +64,7 @@ class UpConfig:
 
     kind: tyro.conf.Positional[Kind]
     robot: Device = "sim"
-    task: str = "arm_pick"
+    task: str = ""
     learner: bool = True
     demos_file: str = ""
     connect: str = ""
@@ -73,6 +79,7 @@ class UpConfig:
     autoreset: bool = False
     camera: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     camera_file: str = ""
+    course: str = ""
     image_px: int = 0
     classifier: str = ""
     back_classifier: str = ""
@@ -81,6 +88,9 @@ class UpConfig:
     params: str = ""
 
     def __post_init__(self) -> None:
+        kinds.check(self.kind, self.robot, self.teleop)
+        if not self.task:
+            object.__setattr__(self, "task", KINDS[self.kind].task)
         if self.keys and not self.connect:
             raise ConfigError("--keys is for a learner on another machine; name it with --connect HOST:PORT")
         if len(set(self.camera)) < len(self.camera):
@@ -114,6 +124,7 @@ class UpConfig:
             robot="ros",
             cameras=self.camera,
             image_px=self.image_px,
+            course=self.course,
             classifier=self.classifier,
             teleop="joy" if self.teleop != "none" else "none",
         )

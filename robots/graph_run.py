@@ -87,6 +87,7 @@ def _new(config: UpConfig) -> TrainConfig:
         cameras=config.camera,
         camera_file=file,
         image_px=config.image_px,
+        course=config.course,
         classifier=config.classifier,
     )
     demos = 0 if config.demos_file or config.robot != "sim" else suits.demos

@@ -46,9 +46,13 @@ DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "even
 STEP = Topic("actor/step", "sensor_msgs/msg/JointState", "event")
 """Every step an actor took, as named numbers: which observation, which action, what came of it."""
 
-
 P_SUCCESS = Topic("actor/p_success", "sensor_msgs/msg/JointState", "sensor", 10.0)
 """name [task], position [probability]: a reward classifier's word on the newest frames."""
+
+
+def image(camera: str, hz: float = 30.0) -> Topic:
+    """Raw frames of a camera, rgb8."""
+    return Topic(f"camera/{camera}/image_raw", "sensor_msgs/msg/Image", "image", hz)
 
 
 def by_name(topics: Iterable[Topic]) -> dict[str, Topic]:

@@ -10,6 +10,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from sandlot.robots.arm.spec import Pose
+from sandlot.robots.device import Frame, OwnCameras
+
+__all__ = ["ArmDevice", "ArmState", "Frame", "OwnCameras", "Placeable"]
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,6 @@ class ArmState:
     objects: dict[str, Pose] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One picture: `stamp_s` is `time.monotonic` of the exposure, `pixels` uint8 [H, W, 3] RGB."""
-
-    stamp_s: float
-    pixels: np.ndarray
-
-
 class ArmDevice(Protocol):
     """One arm on one connection. Every method raises DeviceError, naming the device and the way out."""
 
@@ -77,15 +72,6 @@ class ArmDevice(Protocol):
 
     def close(self) -> None:
         """Leaves the arm holding or braked and frees the connection; may be called twice."""
-        ...
-
-
-@runtime_checkable
-class OwnCameras(Protocol):
-    """A device whose `frames` holds something that only the thread which called it may free."""
-
-    def close_frames(self) -> None:
-        """The last call of that thread."""
         ...
 
 

@@ -4,11 +4,7 @@ Such a module has a frozen dataclass `Config`, whose fields are parameters of th
 `make(config) -> ArmDevice` that opens nothing yet; `connect` does.
 """
 
-import importlib
-from typing import Any, NamedTuple, Protocol
-
-from sandlot.learners.errors import ConfigError
-from sandlot.robots.arm.device import ArmDevice
+from sandlot.robots.device import DeviceKind, find_kind
 
 MODULES = {
     "sim": "sandlot.sim.arm_device",
@@ -18,20 +14,6 @@ MODULES = {
 }
 
 
-class _Make(Protocol):
-    def __call__(self, config: Any) -> ArmDevice: ...
-
-
-class DeviceKind(NamedTuple):
-    """A kind of device: `make(config_type(...))` gives one."""
-
-    config_type: type[Any]
-    make: _Make
-
-
 def find(name: str) -> DeviceKind:
     """A kind of device by its name; ConfigError lists the names."""
-    if name not in MODULES:
-        raise ConfigError(f"device '{name}' does not exist; choose from {', '.join(MODULES)}")
-    module = importlib.import_module(MODULES[name])
-    return DeviceKind(module.Config, module.make)
+    return find_kind(MODULES, name)

@@ -1,40 +1,18 @@
-"""The actor's node: topics in and out, in a thread of its own. It converts messages and decides nothing."""
+"""The actor's node, of an arm."""
 
-import atexit
-import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from sandlot.robots import ros_env
-
-ros_env.prepare()
-
-import rclpy  # noqa: E402  after its environment
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.signals import SignalHandlerOptions  # noqa: E402
-from std_srvs.srv import Trigger  # noqa: E402
-
-from sandlot.learners.errors import BusyError  # noqa: E402
-from sandlot.robots import ros_node  # noqa: E402
-from sandlot.robots.arm import ros_messages, topics  # noqa: E402
-from sandlot.robots.arm.readings import content  # noqa: E402
-from sandlot.robots.arm.spec import MAX_WIDTH_M, Command, Pose  # noqa: E402
-from sandlot.robots.gate_messages import GateReport, read_state  # noqa: E402
-from sandlot.robots.observer import Observer  # noqa: E402
-from sandlot.robots.stamps import StampClock, read_clocks  # noqa: E402
-from sandlot.robots.teleop.mapping import Intent, Operator  # noqa: E402
-from sandlot.robots.topics import GATE_STATE, JOY, P_SUCCESS, STEP, Topic  # noqa: E402
-
-log = logging.getLogger(__name__)
-
-NODE = "actor"
-SPIN_S = 0.1
+from sandlot.robots.arm import ros_messages, topics
+from sandlot.robots.arm.readings import content
+from sandlot.robots.arm.spec import MAX_WIDTH_M, Command, Pose
+from sandlot.robots.observer import Observer
+from sandlot.robots.ros_link import RobotLink
+from sandlot.robots.topics import Topic
 
 
-class ArmLink:
-    """One arm's topics, as its commander sees them.
+class ArmLink(RobotLink):
+    """One arm's topics, as its commander sees them; as `RobotLink`.
 
     Args:
         namespace: of the robot, `arm`.
@@ -42,13 +20,6 @@ class ArmLink:
         observed: what an observation is made of.
         objects: what may be placed for a trial.
         teleop: listen to a person's hands too.
-
-    Attributes:
-        gate: what the gate said last, None before it spoke.
-        gate_s: when, steady clock.
-
-    Raises:
-        BusyError: another actor commands this robot.
     """
 
     def __init__(
@@ -60,36 +31,10 @@ class ArmLink:
         *,
         teleop: bool = False,
     ) -> None:
-        self.gate: GateReport | None = None
-        self.gate_s = 0.0
-        self._observer, self._clock = observer, StampClock()
-        self._operator, self._operator_lock = Operator(), threading.Lock()
-        self._closing = threading.Event()
-        name = f"/{namespace.strip('/')}"
-        if rclpy.ok():
-            raise BusyError(f"this process is in a ROS graph already; leave it before driving robot {name}")
-        rclpy.init(
-            args=[NODE, "--ros-args", "-r", f"__ns:={name}"], signal_handler_options=SignalHandlerOptions.NO
+        out = (*topics.ACTION, *(topics.place(o) for o in objects))
+        super().__init__(
+            namespace, observer, observed, out, pause=topics.ACTION_PAUSE, content=content, teleop=teleop
         )
-        try:
-            self._lock = ros_node.only_instance(NODE)
-        except BaseException:
-            rclpy.try_shutdown()
-            raise
-        self._node = rclpy.create_node(NODE)
-        out = (*topics.ACTION, STEP, P_SUCCESS, *(topics.place(o) for o in objects))
-        self._out = {t.name: ros_node.publisher(self._node, t) for t in out}
-        for topic in observed:
-            ros_node.subscription(self._node, topic, self._taker(topic.name))
-        ros_node.subscription(self._node, GATE_STATE, self._on_gate)
-        self._stop = self._node.create_client(Trigger, "gate/stop")
-        if teleop:
-            ros_node.subscription(self._node, JOY, self._on_joy)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="ros", daemon=True)
-        self._thread.start()
-        atexit.register(self.close)  # a thread inside ROS must not outlive the interpreter
 
     def command(self, command: Command) -> int:
         """Asks for a pose and an opening; returns the stamp, wall time in ns."""
@@ -100,15 +45,6 @@ class ArmLink:
         self._out[topics.ACTION_POSE.name].publish(ros_messages.pose_message(command.pose, stamp_ns))
         return stamp_ns
 
-    def pause(self) -> None:
-        """Says that no command will come for a while."""
-        out = self._out[topics.ACTION_PAUSE.name]
-        out.publish(out.msg_type())
-
-    def stop(self) -> None:
-        """Asks the gate to stop the robot; does not wait for it."""
-        self._stop.call_async(Trigger.Request())
-
     def can_place(self, name: str) -> bool:
         """Whether somebody puts this object where it is wanted: a simulated device."""
         return bool(self._out[topics.place(name).name].get_subscription_count() > 0)
@@ -116,67 +52,3 @@ class ArmLink:
     def place(self, name: str, pose: Pose) -> None:
         """Asks for an object to be put at a pose."""
         self._out[topics.place(name).name].publish(ros_messages.pose_message(pose, time.time_ns()))
-
-    def tell_step(self, numbers: Mapping[str, float], stamp_ns: int) -> None:
-        """Publishes a step for whoever records."""
-        self._tell(STEP, numbers, stamp_ns)
-
-    def tell_p_success(self, task: str, p_success: float) -> None:
-        """Publishes a classifier's word for whoever watches or records."""
-        self._tell(P_SUCCESS, {task: p_success}, time.time_ns())
-
-    def intent(self, now_s: float) -> Intent:
-        """What the person wants now."""
-        with self._operator_lock:
-            return self._operator.take(now_s)
-
-    def close(self) -> None:
-        """Says that no command will come any more and leaves the graph; may be called twice."""
-        if self._closing.is_set():
-            return
-        self.pause()
-        self._closing.set()
-        atexit.unregister(self.close)
-        self._thread.join()
-        self._executor.shutdown()
-        self._node.destroy_node()
-        self._lock.close()
-        rclpy.try_shutdown()
-
-    def _taker(self, topic: str) -> Callable[[Any], None]:
-        """The callback of an observed topic."""
-        watched = self._observer.watches_content(topic)
-
-        def take(message: Any) -> None:
-            clocks = read_clocks()
-            stamp_s = self._clock.steady_s(ros_messages.stamp_s(message), clocks)
-            said = content(message) if watched else None
-            stamp_ns = ros_messages.stamp_ns(message)
-            self._observer.offer(topic, message, stamp_ns, stamp_s, clocks.steady_s, content=said)
-
-        return take
-
-    def _tell(self, topic: Topic, numbers: Mapping[str, float], stamp_ns: int) -> None:
-        """Publishes named numbers."""
-        out, header = self._out[topic.name], ros_messages.header(stamp_ns)
-        out.publish(out.msg_type(header=header, name=list(numbers), position=list(numbers.values())))
-
-    def _on_gate(self, message: Any) -> None:
-        try:
-            self.gate, self.gate_s = read_state(message), time.monotonic()
-        except ValueError as error:
-            log.error("event=gate_state_refused error=%r", str(error))
-
-    def _on_joy(self, message: Any) -> None:
-        with self._operator_lock:
-            if not self._operator.offer(message.axes, message.buttons, time.monotonic()):
-                log.warning("event=joy_refused cause=%r", self._operator.refusal)
-
-    def _spin(self) -> None:
-        """The thread; when it fails, every source goes silent and the robot stops."""
-        try:
-            while not self._closing.is_set():
-                self._executor.spin_once(SPIN_S)
-        except Exception:
-            log.exception("event=ros_thread_failed")
-            raise

@@ -4,41 +4,28 @@ Reading is duck-typed: a message is whatever has the fields of its type, so what
 works as well. Writing needs the ROS message packages.
 """
 
-import array
 import math
 from typing import Any
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
-from sandlot.perception.cameras.frame import optical_frame
-from sandlot.robots import rotation
+from sandlot.robots import ros_messages, rotation
 from sandlot.robots.arm.device import ArmState
 from sandlot.robots.arm.spec import Pose
 from sandlot.robots.arm.topics import BASE_FRAME
 from sandlot.robots.errors import SensorError
+from sandlot.robots.ros_messages import NS, fill, image_message, numbers, stamp_ns, stamp_s
 
 GRIPPER = "gripper"
-NS = 1_000_000_000
+__all__ = ["NS", "image_message", "stamp_ns", "stamp_s"]  # of every robot
 
 
 def header(stamp_ns: int, frame: str = BASE_FRAME) -> Header:
     """A header; the stamp is wall time in ns."""
-    return Header(stamp=Time(sec=stamp_ns // NS, nanosec=stamp_ns % NS), frame_id=frame)
-
-
-def stamp_ns(message: Any) -> int:
-    """A message's header stamp: wall time, ns; equal for everything that was read at one instant."""
-    stamp = message.header.stamp
-    return int(stamp.sec) * NS + int(stamp.nanosec)
-
-
-def stamp_s(message: Any) -> float:
-    """The same in s, for `stamps.StampClock`."""
-    return stamp_ns(message) / NS
+    return ros_messages.header(stamp_ns, frame)
 
 
 def pose_fault(message: Any, frame: str = BASE_FRAME) -> str:
@@ -103,43 +90,24 @@ def joints_from(message: Any) -> tuple[np.ndarray, np.ndarray, float]:
 def twist_message(state: ArmState, stamp_ns: int) -> TwistStamped:
     """The tool's velocity, base axes."""
     message = TwistStamped(header=header(stamp_ns))
-    _fill(message.twist.linear, state.velocity_mps)
-    _fill(message.twist.angular, state.angular_radps)
+    fill(message.twist.linear, state.velocity_mps)
+    fill(message.twist.angular, state.angular_radps)
     return message
 
 
 def twist_from(message: Any) -> tuple[np.ndarray, np.ndarray]:
     """The tool's velocity m/s [3] and angular velocity rad/s [3]."""
-    return _vector(message.twist.linear), _vector(message.twist.angular)
+    return numbers(message.twist.linear), numbers(message.twist.angular)
 
 
 def wrench_message(state: ArmState, stamp_ns: int) -> WrenchStamped:
     """What the world exerts on the tool, base axes."""
     message = WrenchStamped(header=header(stamp_ns))
-    _fill(message.wrench.force, state.force_n)
-    _fill(message.wrench.torque, state.torque_nm)
+    fill(message.wrench.force, state.force_n)
+    fill(message.wrench.torque, state.torque_nm)
     return message
 
 
 def wrench_from(message: Any) -> tuple[np.ndarray, np.ndarray]:
     """Force N [3] and torque Nm [3]."""
-    return _vector(message.wrench.force), _vector(message.wrench.torque)
-
-
-def image_message(pixels: np.ndarray, camera: str, stamp_ns: int) -> Image:
-    """A frame, uint8 [H, W, 3] RGB, as a message; `frames.frame_of` reads it."""
-    height, width, _ = pixels.shape
-    data = array.array("B")
-    data.frombytes(np.ascontiguousarray(pixels).data.cast("B"))  # 500 times as fast as a list
-    message = Image(header=header(stamp_ns, optical_frame(camera)), height=height, width=width)
-    message.encoding = "rgb8"
-    message.step, message.data = 3 * width, data
-    return message
-
-
-def _fill(vector: Any, values: np.ndarray) -> None:
-    vector.x, vector.y, vector.z = map(float, values)
-
-
-def _vector(vector: Any) -> np.ndarray:
-    return np.array([vector.x, vector.y, vector.z])
+    return numbers(message.wrench.force), numbers(message.wrench.torque)

@@ -7,7 +7,7 @@ All poses are in the frame `base` of `arm.spec`; stamps of everything a driver r
 
 from collections.abc import Sequence
 
-from sandlot.robots.topics import Topic
+from sandlot.robots.topics import Topic, image
 
 BASE_FRAME = "base"
 STATE_HZ = 100.0
@@ -46,11 +46,6 @@ def object_pose(name: str) -> Topic:
 def place(name: str) -> Topic:
     """Put an object here for the next trial; only the simulated device can obey."""
     return Topic(f"place/{name}", "geometry_msgs/msg/PoseStamped", "event")
-
-
-def image(camera: str, hz: float = 30.0) -> Topic:
-    """Raw frames of a camera, rgb8."""
-    return Topic(f"camera/{camera}/image_raw", "sensor_msgs/msg/Image", "image", hz)
 
 
 def observed(objects: Sequence[str], cameras: Sequence[str]) -> tuple[Topic, ...]:

@@ -10,6 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from sandlot.robots.car.spec import CarCommand
+from sandlot.robots.device import Frame
+
+__all__ = ["CarDevice", "CarState", "Frame", "Inertial", "Odometry"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,6 @@ class Odometry:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One picture: `stamp_s` is `time.monotonic` of the exposure, `pixels` uint8 [H, W, 3] RGB."""
-
-    stamp_s: float
-    pixels: np.ndarray
-
-
-@dataclass(frozen=True)
 class CarState:
     """What a car's drive measured at one instant.
 
@@ -52,6 +47,8 @@ class CarState:
         motor_a: motor current.
         fault: of the drive, in words; "" when there is none.
         inertial: of the device's own inertial sensor; None where another node publishes one.
+        jolt_mps2: the strongest horizontal acceleration since the read before, where the device samples
+            faster than it is read; else 0.
         odometry: where the device itself knows it (a simulated one); else the estimator says.
     """
 
@@ -63,6 +60,7 @@ class CarState:
     fault: str = ""
     inertial: Inertial | None = None
     odometry: Odometry | None = None
+    jolt_mps2: float = 0.0
 
 
 class CarDevice(Protocol):

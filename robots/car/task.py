@@ -1,7 +1,7 @@
 """What a driving car observes, and what a step of driving is worth. Pure functions of readings.
 
-The reward is the speed towards the next checkpoint (FastRLAP, Stachowicz et al. 2023), in units of `UNIT_MPS`;
-how driving ended costs what `practice` says.
+The reward is the speed towards the next checkpoint (FastRLAP, Stachowicz et al. 2023), in units of
+`UNIT_MPS`; how driving ended costs what `practice` says.
 """
 
 import numpy as np

@@ -193,7 +193,7 @@ def test_a_parameter_file_that_ros_would_ignore_is_refused(tmp_path, text, words
 
 def test_launch_arguments_are_the_fields_of_the_config_and_lead_back_to_it():
     known = {a.name: a for a in arguments()}
-    assert known["robot"].choices == ("sim", "franka", "topics", "dynamixel")
+    assert known["robot"].choices == ("sim", "franka", "topics", "dynamixel", "vesc")
     assert known["kind"].default is None and known["learner"].default == "true"
     assert all(a.description for a in known.values())
     texts = {a.name: a.default or "" for a in known.values()} | {"kind": "arm"}

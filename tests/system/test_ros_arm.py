@@ -95,7 +95,7 @@ def hear(peer):
 
 
 def test_the_spec_is_that_of_the_simulated_env():
-    for task in envs.tasks():
+    for task in (task for task in envs.tasks() if task.startswith("arm_")):
         for cameras in ((), ("wrist", "side")):
             specs = [envs.env_spec(envs.make(task, cameras=cameras, robot=r)) for r in ("sim", "ros")]
             assert specs[0].fingerprint == specs[1].fingerprint

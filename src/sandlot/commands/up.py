@@ -24,6 +24,7 @@ from sandlot.learners.real_time import complaint_in
 from sandlot.robots import graph, monitor, ros_env, shared_memory, up_view
 from sandlot.robots.graph_config import UpConfig
 from sandlot.robots.graph_run import Runs, open_runs
+from sandlot.robots.kinds import KINDS
 from sandlot.robots.lock import InstanceLock
 from sandlot.robots.monitor import Diagnosis
 from sandlot.robots.supervise import ProcessState, Supervisor
@@ -46,8 +47,8 @@ class UpFlags(UpConfig):
     """A robot with everything that drives it: driver, gate, learner and actor, a person's hands, a recorder.
 
     Attributes:
-        for_s: end after so many seconds with everything up, or two minutes and so many seconds after the start
-            where something does not come up; 0 runs until Ctrl-C.
+        for_s: end after so many seconds with everything up, or two minutes later where something does not
+            come up; 0 runs until Ctrl-C.
         json: end with one line of JSON.
     """
 
@@ -160,7 +161,7 @@ class Up:
         """What the graph is and does now."""
         now_s = time.monotonic()
         states, gate = self.supervisor.states(), self.monitor.gate
-        sent = self.monitor.count(f"{self.flags.namespace}/action/pose")
+        sent = self.monitor.count(f"{self.flags.namespace}/{KINDS[self.flags.kind].action}")
         down = sorted(set(self._down(states)))
         driver = self.monitor.diagnostics.get(f"{self.flags.namespace}/driver", Diagnosis())
         return {

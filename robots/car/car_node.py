@@ -1,0 +1,89 @@
+"""The car's driver: `python -m sandlot.robots.car.car_node --ros-args -r __ns:=/car -p device:=sim`.
+
+A driver node round one `CarDevice` that obeys `command/drive`;
+when the gate falls silent it brakes. Where the
+device knows where it is (the simulated one), the node publishes odometry and inertial sensor too; on a car
+those are other nodes': `robot_localization`, an IMU's driver.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandlot.robots import ros_node
+from sandlot.robots.car import devices, ros_messages, topics
+from sandlot.robots.car.device import CarDevice
+from sandlot.robots.driver import Verdict
+from sandlot.robots.errors import DeviceError
+from sandlot.robots.ros_driver_node import NAME, PRECEDENCE, DriverNode, DriverNodeConfig
+from sandlot.robots.stamps import Clocks, read_clocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarNodeConfig(DriverNodeConfig):
+    """What the car's driver node drives, and how often it says so; see `DriverNodeConfig`."""
+
+    task: str = "car_hall"
+    state_hz: float = topics.STATE_HZ
+
+
+class CarDriverNode(DriverNode[CarDevice]):
+    """The driver node."""
+
+    def __init__(self) -> None:
+        self._fault = ""
+        super().__init__(CarNodeConfig, devices.find, topics.HOLD)
+
+    def listen(self) -> None:
+        """Everything about the car's state; commands from the gate."""
+        self._odom, self._imu = (ros_node.publisher(self, t) for t in (topics.ODOM, topics.IMU))
+        self._wheels, self._battery = (ros_node.publisher(self, t) for t in (topics.WHEELS, topics.BATTERY))
+        ros_node.subscription(self, topics.COMMAND, self._on_command)
+
+    def found(self) -> None:
+        """A first measurement shows that somebody is there."""
+        self._device.read(time.monotonic())
+
+    def publish(self, clocks: Clocks) -> None:
+        """Reads and tells; a fault of the drive holds the car until somebody has seen to it."""
+        state = self._device.read(clocks.steady_s)
+        if state.fault and not self._fault:
+            self._hold(self._driver.lock(f"drive fault: {state.fault}"))
+        elif self._fault and not state.fault:
+            self._release(f"drive fault: {self._fault}")
+        self._fault = state.fault
+        stamp_ns = round(clocks.wall_of(state.stamp_s) * ros_messages.NS)
+        self._wheels.publish(ros_messages.wheels_message(state, stamp_ns))
+        self._battery.publish(ros_messages.battery_message(state, stamp_ns))
+        if state.odometry is not None:
+            at_ns = round(clocks.wall_of(state.odometry.stamp_s) * ros_messages.NS)
+            self._odom.publish(ros_messages.odometry_message(state.odometry, at_ns))
+        if state.inertial is not None:
+            at_ns = round(clocks.wall_of(state.inertial.stamp_s) * ros_messages.NS)
+            self._imu.publish(ros_messages.imu_message(state.inertial, at_ns))
+
+    def _on_command(self, message: Any) -> None:
+        """Obeys a new command at once; a repeat is said again, for the device's watchdog."""
+        clocks = read_clocks()
+        command, stamp_ns = ros_messages.command_from(message), ros_messages.stamp_ns(message)
+        age_s = self._stamps.age_s(ros_messages.stamp_s(message), clocks)
+        fault = ros_messages.command_fault(command)
+        if self._driver.offer(fault, stamp_ns, age_s, clocks.steady_s) is Verdict.IGNORE:
+            return
+        try:
+            self._device.command(command, clocks.steady_s)
+        except DeviceError as error:
+            self._hold(self._driver.hold(f"refused: {error}"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the driver; frames of its own cameras need shared memory, all else does without."""
+    words = sys.argv[1:] if argv is None else argv
+    frames = any(w.startswith("cameras:=") and w != "cameras:=[]" for w in words)
+    return ros_node.run_node(NAME, CarDriverNode, argv=argv, precedence=PRECEDENCE, control=not frames)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
