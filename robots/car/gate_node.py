@@ -25,6 +25,8 @@ from sandlot.robots.stamps import Clocks, is_fresh, read_clocks
 PRECEDENCE = 10
 """Before actor and driver, which compute: the gate needs little time, but that at once."""
 SILENT_S = 0.3
+LET_GO_S = 0.04
+"""A person's command that is not repeated for so long: until the policy's counts again the car brakes."""
 """A driver that told nothing of its wheels for so long is dead."""
 
 
@@ -103,12 +105,15 @@ class CarGateNode(GateNode[Sent, CarGateParams]):
         age_s = self.stamps.age_s(ros_messages.stamp_s(message), clocks)
         if asks is Asks.TELEOP and is_fresh(age_s, self.params.fresh_s):
             self._teleop_s = clocks.steady_s
+        wanted = ros_messages.command_from(message)
         if not heeded(asks, clocks.steady_s, self._teleop_s):
             self.counts["overruled"] += 1
-            return
+            if clocks.steady_s - self._teleop_s < LET_GO_S:
+                return
+            wanted = CarCommand(0.0, self._allowance.command.steering_rad)  # let go, and not given back yet
         if asks is not self._asks:  # a person takes over, or lets go: that is no second commander
             self._asks, self.state = asks, dataclasses.replace(self.state, commander=b"")
-        wanted, command = ros_messages.command_from(message), CarCommand()
+        command = CarCommand()
         if not fault_of(wanted):
             command, allowance = limited(wanted, self._allowance, clocks.steady_s, self._limits)
         stamp_ns, commander = ros_messages.stamp_ns(message), commander_of(info)
