@@ -12,6 +12,14 @@ import numpy as np
 from sandlot.robots.car.course import Course
 
 
+MISSED, SHARE = 2, 8
+"""Checkpoints in a row that a car may pass at a distance and not go back for, at most an eighth of the course.
+
+The one after them counts for them. Else a goal would lie behind the car, maybe behind a wall, and a policy that
+only knows the way to goals would be lost. More than that is a short cut.
+"""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lap:
     """One lap from start line to start line.
@@ -86,11 +94,15 @@ def drive(
     state = dataclasses.replace(
         state, collisions=state.collisions + collided, interventions=state.interventions + taken_over
     )
-    if np.linalg.norm(np.array(course.checkpoints_m[state.goal]) - position_m) > course.radius_m:
+    count = len(course.checkpoints_m)
+    ahead = [(state.goal + k) % count for k in range(1 + min(MISSED, count // SHARE))]
+    away_m = np.linalg.norm(np.array(course.checkpoints_m)[ahead] - position_m, axis=1)
+    if away_m.min() > course.radius_m:
         return state, None
-    following = (state.goal + 1) % len(course.checkpoints_m)
-    passed = dataclasses.replace(state, goal=following, passed=state.passed + 1)
-    if state.goal != 0:
+    reached = int((away_m <= course.radius_m).argmax())
+    following = (ahead[reached] + 1) % count
+    passed = dataclasses.replace(state, goal=following, passed=state.passed + reached + 1)
+    if 0 not in ahead[: reached + 1]:
         return passed, None
     lap = None
     if math.isfinite(state.began_s):

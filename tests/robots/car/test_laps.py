@@ -38,6 +38,26 @@ def test_the_way_to_the_line_is_no_lap_and_a_short_cut_ends_none():
     assert [lap.time_s for lap in laps] == [7.0]
 
 
+RING = Course(
+    name="ring",
+    checkpoints_m=tuple((9.0 * math.cos(a), 9.0 * math.sin(a)) for a in np.arange(16) * math.pi / 8),
+)
+
+
+def test_a_checkpoint_that_was_passed_at_a_distance_is_counted_with_the_next():
+    state, lap = LapState(), None
+    for k, at in enumerate([0, 1, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14, 15, 1]):
+        state, lap = drive(state, RING, np.array(RING.checkpoints_m[at]), float(k))
+    assert lap is not None and lap.time_s == 13.0  # the line, too
+    assert state.goal == 2 and state.passed == 18
+
+
+def test_a_short_cut_over_more_than_an_eighth_of_the_course_passes_nothing():
+    state, _ = drive(LapState(), RING, np.array(RING.checkpoints_m[0]), 0.0)
+    cut, lap = drive(state, RING, np.array(RING.checkpoints_m[4]), 1.0)
+    assert cut == state and lap is None
+
+
 def test_collisions_and_interventions_belong_to_their_lap():
     state, laps = driven(
         [0, 1, 2, 3, 0, 1, 2, 3, 0],
