@@ -11,12 +11,11 @@ import numpy as np
 
 from sandlot.robots.car.course import Course
 
-
 MISSED, SHARE = 2, 8
-"""Checkpoints in a row that a car may pass at a distance and not go back for, at most an eighth of the course.
+"""So many checkpoints in a row, at most an eighth of the course, need not be gone back for.
 
-The one after them counts for them. Else a goal would lie behind the car, maybe behind a wall, and a policy that
-only knows the way to goals would be lost. More than that is a short cut.
+A car that passed them at a distance is given them with the next one. Else a goal would lie behind it, maybe
+behind a wall, and a policy that only knows the way to goals would be lost. More than that is a short cut.
 """
 
 
