@@ -50,6 +50,10 @@ class AgentConfig:
         temperature_on_next_obs: SERL: the temperature's loss looks at next_obs.
         actor_on_whole_batch: SERL: the policy steps on all minibatches of the call at once.
         unmasked_entropy_backup: SERL: the entropy in the target is not multiplied by gamma * discount.
+        atoms: critics say how returns are distributed over so many values (C51: 51, RACER: 151), each critic
+            with a target of its own, so `n_min` does not count; 0: they say one number.
+        value_range: the lowest and the highest of these values: sums of discounted rewards.
+        risk: the policy climbs the mean of the worst 1 - risk share of returns (CVaR; RACER: 0.9); 0: of all.
         bc_loss: "nll" of the tanh-Gaussian, or "mse" of its mode.
         bc_dropout: chance of a hidden unit being dropped while cloning.
         cql_alpha: weight of the conservative penalty.
@@ -104,6 +108,9 @@ class AgentConfig:
     temperature_on_next_obs: bool = False
     actor_on_whole_batch: bool = False
     unmasked_entropy_backup: bool = False
+    atoms: int = 0
+    value_range: tuple[float, float] = (0.0, 0.0)
+    risk: float = 0.0
     bc_loss: Literal["nll", "mse"] = "nll"
     bc_dropout: float = 0.0
     cql_alpha: float = 5.0
@@ -127,11 +134,8 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError naming the field, its value, the rule and what to write instead."""
-        for field in (
-            "actor_hidden",
-            "critic_hidden",
-            "encoder_settings",
-        ):  # YAML gives lists; jit needs something hashable
+        # YAML gives lists; jit needs something hashable
+        for field in ("actor_hidden", "critic_hidden", "encoder_settings", "value_range"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         for field, choices in _CHOICES.items():
             _need(self, field, getattr(self, field) in choices, f"must be one of {', '.join(choices)}")
@@ -164,6 +168,7 @@ class AgentConfig:
         _need(self, "entropy_per_action", math.isfinite(self.entropy_per_action), "must be finite")
         _need(self, "gripper_penalty", 0 <= self.gripper_penalty < math.inf, "must be finite and at least 0")
         _need(self, "gripper_epsilon", 0 <= self.gripper_epsilon <= 1, "must lie in [0, 1]")
+        _need_distribution(self)
         good = self.gripper == "continuous" or (self.algo in ("rlpd", "sac") and self.n_step == 1)
         rule = (
             f"needs algo rlpd or sac with n_step 1, this is {self.algo} with {self.n_step}; use 'continuous'"
@@ -187,6 +192,22 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 def _need(cfg: AgentConfig, field: str, good: bool, rule: str) -> None:
     if not good:
         raise ConfigError(f"agent setting '{field}' is {getattr(cfg, field)!r}: it {rule}")
+
+
+def _need_distribution(cfg: AgentConfig) -> None:
+    _need(cfg, "risk", 0 <= cfg.risk < 1, "must lie in [0, 1)")
+    good = isinstance(cfg.atoms, int) and (cfg.atoms == 0 or cfg.atoms > 1)
+    _need(cfg, "atoms", good, "must be 0 or a whole number of at least 2")
+    fits = cfg.algo in ("rlpd", "sac") and cfg.gripper == "continuous"
+    rule = f"needs algo rlpd or sac and a continuous gripper, this is {cfg.algo} with {cfg.gripper}; use 0"
+    for field in ("risk", "atoms"):
+        _need(cfg, field, fits or not getattr(cfg, field), rule)
+    rule = "needs critics that know how returns are distributed; set atoms, such as 51, and value_range"
+    _need(cfg, "risk", cfg.atoms > 0 or not cfg.risk, rule)
+    ends = cfg.value_range
+    good = len(ends) == 2 and -math.inf < ends[0] < ends[1] < math.inf  # noqa: PLR2004 - lowest and highest
+    rule = "must be the lowest and the highest return that atoms stand for, such as (-5, 50)"
+    _need(cfg, "value_range", good or not cfg.atoms, rule)
 
 
 def rlpd(**changes: Any) -> AgentConfig:

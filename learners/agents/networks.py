@@ -53,7 +53,7 @@ def init_actor(key: jax.Array, input_size: int, action_size: int, cfg: AgentConf
 
 def init_critics(key: jax.Array, input_size: int, action_size: int, cfg: AgentConfig) -> Params:
     """Weights of the whole ensemble, leading axis [E]."""
-    sizes = (input_size + action_size, *cfg.critic_hidden, 1)
+    sizes = (input_size + action_size, *cfg.critic_hidden, max(1, cfg.atoms))
     return init_mlp(
         key, sizes, layer_norm=cfg.critic_layer_norm, ensemble=cfg.n_critics, shared_head=cfg.shared_q_head
     )
@@ -150,10 +150,15 @@ def q_values(params: Params, state: jax.Array, action: jax.Array, cfg: AgentConf
 
 def q_of(params: Params, x: jax.Array, cfg: AgentConfig) -> jax.Array:
     """The same for state and action side by side, [B, S + A]."""
+    return outputs_of(params, x, cfg)[..., 0]
+
+
+def outputs_of(params: Params, x: jax.Array, cfg: AgentConfig) -> jax.Array:
+    """Every critic's last layer, [E, B, 1], or [E, B, N] where returns have a distribution over N atoms."""
     for i in range(hidden_count(params)):
         x = jnp.matmul(x, params[f"w{i}"]) + params[f"b{i}"][:, None]
         if f"scale{i}" in params:
             x = normalise(x, params[f"scale{i}"][:, None], params[f"shift{i}"][:, None])
         x = activate(x, cfg.activation)
     bias = params["b_out"] if params["b_out"].ndim == 1 else params["b_out"][:, None]
-    return (jnp.matmul(x, params["w_out"]) + bias)[..., 0]
+    return jnp.matmul(x, params["w_out"]) + bias

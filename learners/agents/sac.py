@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from sandlot.learners.agents import calql, ensemble, gripper, losses, networks, optim, vision
+from sandlot.learners.agents import calql, distributional, ensemble, gripper, losses, networks, optim, vision
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import Adam, AgentState, Info, Params, Transition
 
@@ -107,7 +107,7 @@ def step_critics(
     info = {
         "critic_loss": loss,
         "q_mean": q_mean,
-        "target_mean": target.mean(),
+        **(distributional.info_of(target, cfg) if cfg.atoms else {"target_mean": target.mean()}),
         "skipped": (~ok).astype(jnp.int32),
     }
     return state, info | grip_loss
@@ -151,8 +151,8 @@ def _penalty(
 def _target(
     state: AgentState, sample: Sample, key: jax.Array, cfg: AgentConfig, *, offline: bool
 ) -> jax.Array:
-    """What the critics should say about this minibatch, [B]."""
-    batch = sample.batch
+    """What the critics should say about this minibatch, [B]; with `atoms` [E, B, N]."""
+    batch, temp = sample.batch, jnp.exp(state.log_temp)
     drawn = ensemble.drawn(state.target, losses.draw_subset(key, cfg), cfg)
     seen = networks.inputs(state.vision.target if state.vision else {}, batch.next_obs)
     if offline and cfg.max_target_backup:
@@ -163,8 +163,11 @@ def _target(
         )
         online = networks.inputs(state.vision.neck if state.vision else {}, batch.next_obs)
         action = gripper.whole(state.gripper, action, gripper.greedy(state.gripper, online, cfg))
+        if cfg.atoms:
+            pair = jnp.concatenate([seen, action], axis=-1)
+            return distributional.target(state.target, pair, logp, batch=batch, temp=temp, cfg=cfg)
         next_q = ensemble.values(drawn, seen, action, cfg)
-    return losses.td_target(batch, next_q, logp, jnp.exp(state.log_temp), cfg)
+    return losses.td_target(batch, next_q, logp, temp, cfg)
 
 
 def step_actor(

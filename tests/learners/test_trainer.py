@@ -56,6 +56,19 @@ def test_a_resumed_run_that_sees_stacks_of_frames_ends_with_the_same_bits(tmp_pa
     assert {"vision.mu.encoder.cam.kernel", "vision.target.bottleneck.cam.w"} <= whole.keys()
 
 
+def test_a_resumed_run_of_a_careful_agent_ends_with_the_same_bits(tmp_path, monkeypatch):
+    careful = {"atoms": 11, "value_range": (-20.0, 20.0), "risk": 0.9}
+    monkeypatch.setattr(faults_resume, "AGENT", AgentConfig(**{**vars(faults_resume.AGENT), **careful}))
+    setting, pieces = (3, "rlpd", 3), [20, 40, 40]
+    whole = played(tmp_path / "whole", setting, pieces, stops=set(), times_ms=[])
+    parts = played(tmp_path / "parts", setting, pieces, stops={0, 1}, times_ms=[])
+    assert whole == parts
+    assert {"critic.w_out", "critic_opt.mu.w_out", "drawn"} <= whole.keys()
+    monkeypatch.setattr(faults_resume, "AGENT", AgentConfig(**{**vars(faults_resume.AGENT), "risk": 0.0}))
+    neutral = played(tmp_path / "neutral", setting, pieces, stops=set(), times_ms=[])
+    assert neutral["actor.w0"] != whole["actor.w0"] and neutral["drawn"] == whole["drawn"]
+
+
 @pytest.mark.slow
 def test_every_agent_resumes_with_the_same_bits():
     assert fault_15(12, seed=1)["violations"] == 0

@@ -20,6 +20,8 @@ def small(name: str = "rlpd", **changes: Any) -> AgentConfig:
     sizes: dict[str, Any] = {"actor_hidden": (16,), "critic_hidden": (16, 16), "n_critics": 3, "utd": 4}
     if name == "sac":
         sizes |= {"n_critics": 2, "utd": 1}
+    if name == "careful":
+        name, sizes = "rlpd", sizes | {"atoms": 11, "value_range": (-5.0, 5.0), "risk": 0.9}
     return preset(name, **{**sizes, "batch_size": 8, **changes})
 
 

@@ -8,7 +8,7 @@ from sandlot.learners import agents
 from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.learners.schema import Entry, EnvSpec
 
-ALL = ["rlpd", "serl", "sac", "bc", "wsrl"]
+ALL = ["rlpd", "serl", "sac", "bc", "wsrl", "careful"]
 
 
 def same(a, b, part=lambda name: True):
@@ -63,7 +63,7 @@ def test_checkpoints_that_do_not_fit_are_refused_by_name():
         agents.arrays_to_state(state, arrays | {"actor.w0": np.full((3, 16), np.nan, np.float32)})
 
 
-@pytest.mark.parametrize("name", ["rlpd", "serl", "wsrl"])
+@pytest.mark.parametrize("name", ["rlpd", "serl", "wsrl", "careful"])
 def test_a_bad_minibatch_is_skipped_and_counted(name):
     """The third of four has a NaN reward: no number goes bad, and the optimiser counts three steps."""
     cfg = small(name, actor_on_whole_batch=False)
@@ -72,8 +72,9 @@ def test_a_bad_minibatch_is_skipped_and_counted(name):
     assert all(np.isfinite(v).all() for v in agents.state_to_arrays(state).values())
 
 
-def test_a_wholly_bad_batch_leaves_critics_and_targets_as_they_were():
-    cfg = small()
+@pytest.mark.parametrize("name", ["rlpd", "careful"])
+def test_a_wholly_bad_batch_leaves_critics_and_targets_as_they_were(name):
+    cfg = small(name)
     state, _ = agents.update(agents.init(spec(), cfg, 0), batch(), cfg)
     before = agents.state_to_arrays(state)
     state, info = agents.update(state, batch(reward=np.full((4, 8), np.inf, np.float32)), cfg)
