@@ -250,7 +250,9 @@ def test_nodes_and_launch_lines_name_what_there_is(line: str) -> None:
     given = dict(word.split(":=", 1) for word in argv if ":=" in word and not word.startswith("__"))
     if argv[0] == "ros2":
         assert (ROOT / "launch" / argv[3]).is_file()
-        graph_arguments.from_texts({"kind": argv[3].partition(".")[0], **given})  # ConfigError for what is unknown
+        graph_arguments.from_texts(
+            {"kind": argv[3].partition(".")[0], **given}
+        )  # ConfigError for what is unknown
         return
     path = argv[2].removeprefix("sandlot.").replace(".", "/")
     assert (ROOT / f"{path}.py").is_file(), line
