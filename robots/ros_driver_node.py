@@ -72,9 +72,10 @@ class DriverNodeConfig:
 
 
 Its = TypeVar("Its", bound=Device)
+Settings = TypeVar("Settings", bound=DriverNodeConfig)
 
 
-class DriverNode(LifecycleNode, abc.ABC, Generic[Its]):
+class DriverNode(LifecycleNode, abc.ABC, Generic[Its, Settings]):
     """The driver node of a robot.
 
     Args:
@@ -83,9 +84,7 @@ class DriverNode(LifecycleNode, abc.ABC, Generic[Its]):
         hold: the topic on which the gate says to hold.
     """
 
-    def __init__(
-        self, config: type[DriverNodeConfig], find: Callable[[str], DeviceKind], hold: Topic
-    ) -> None:
+    def __init__(self, config: type[Settings], find: Callable[[str], DeviceKind], hold: Topic) -> None:
         super().__init__(NAME)
         self._config = ros_params.declare(self, config)
         self._driver = Driver(ros_params.declare(self, DriverConfig))

@@ -34,7 +34,7 @@ class ArmNodeConfig(DriverNodeConfig):
     state_hz: float = topics.STATE_HZ
 
 
-class ArmDriverNode(DriverNode[ArmDevice]):
+class ArmDriverNode(DriverNode[ArmDevice, ArmNodeConfig]):
     """The driver node."""
 
     def __init__(self) -> None:

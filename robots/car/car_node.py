@@ -14,7 +14,8 @@ from typing import Any
 
 from sandlot.robots import ros_node
 from sandlot.robots.car import devices, ros_messages, topics
-from sandlot.robots.car.device import CarDevice
+from sandlot.robots.car.device import CarDevice, CarState, Inertial
+from sandlot.robots.car.wheel_check import Sample, WheelCheck, WheelCheckConfig, look
 from sandlot.robots.driver import Verdict
 from sandlot.robots.errors import DeviceError
 from sandlot.robots.ros_driver_node import NAME, PRECEDENCE, DriverNode, DriverNodeConfig
@@ -23,17 +24,37 @@ from sandlot.robots.stamps import Clocks, read_clocks
 
 @dataclass(frozen=True, kw_only=True)
 class CarNodeConfig(DriverNodeConfig):
-    """What the car's driver node drives, and how often it says so; see `DriverNodeConfig`."""
+    """What the car's driver node drives, and how often it says so; see `DriverNodeConfig`.
+
+    Attributes:
+        task: the place, of a simulated car.
+        wheel_check: brake, and stay braked, when wheels or steering do not do what their settings say, by the
+            inertial sensor; where nobody publishes one, nothing is checked.
+        wheelbase_m: between the axles, for that check.
+    """
 
     task: str = "car_hall"
     state_hz: float = topics.STATE_HZ
+    wheel_check: bool = True
+    wheelbase_m: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.checking  # noqa: B018  (it checks itself)
+
+    @property
+    def checking(self) -> WheelCheckConfig:
+        """When a setting of the wheels counts as wrong."""
+        return WheelCheckConfig(wheelbase_m=self.wheelbase_m)
 
 
-class CarDriverNode(DriverNode[CarDevice]):
+class CarDriverNode(DriverNode[CarDevice, CarNodeConfig]):
     """The driver node."""
 
     def __init__(self) -> None:
         self._fault = ""
+        self._wheels_seen = WheelCheck()
+        self._felt: Inertial | None = None
         super().__init__(CarNodeConfig, devices.find, topics.HOLD)
 
     def listen(self) -> None:
@@ -43,8 +64,9 @@ class CarDriverNode(DriverNode[CarDevice]):
         ros_node.subscription(self, topics.COMMAND, self._on_command)
 
     def found(self) -> None:
-        """A first measurement shows that somebody is there."""
-        self._device.read(time.monotonic())
+        """A first measurement shows that somebody is there; the inertial sensor may be another's."""
+        if self._device.read(time.monotonic()).inertial is None:
+            ros_node.subscription(self, topics.IMU, self._on_imu)
 
     def publish(self, clocks: Clocks) -> None:
         """Reads and tells; a fault of the drive holds the car until somebody has seen to it."""
@@ -54,6 +76,7 @@ class CarDriverNode(DriverNode[CarDevice]):
         elif self._fault and not state.fault:
             self._release(f"drive fault: {self._fault}")
         self._fault = state.fault
+        self._check_wheels(state)
         stamp_ns = round(clocks.wall_of(state.stamp_s) * ros_messages.NS)
         self._wheels.publish(ros_messages.wheels_message(state, stamp_ns))
         self._battery.publish(ros_messages.battery_message(state, stamp_ns))
@@ -63,6 +86,20 @@ class CarDriverNode(DriverNode[CarDevice]):
         if state.inertial is not None:
             at_ns = round(clocks.wall_of(state.inertial.stamp_s) * ros_messages.NS)
             self._imu.publish(ros_messages.imu_message(state.inertial, at_ns))
+
+    def _on_imu(self, message: Any) -> None:
+        self._felt = ros_messages.imu_from(message)
+
+    def _check_wheels(self, state: CarState) -> None:
+        """A wrong sign looks right in everything that the car says of itself."""
+        felt = state.inertial or self._felt
+        if not self._config.wheel_check or felt is None or self._wheels_seen.cause:
+            return
+        accel, yaw = float(felt.accel_mps2[0]), float(felt.gyro_radps[2])
+        sample = Sample(state.stamp_s, state.wheel_mps, state.steering_rad, accel, yaw)
+        self._wheels_seen = look(self._wheels_seen, sample, self._config.checking)
+        if self._wheels_seen.cause:
+            self._hold(self._driver.lock(self._wheels_seen.cause))
 
     def _on_command(self, message: Any) -> None:
         """Obeys a new command at once; a repeat is said again, for the device's watchdog."""

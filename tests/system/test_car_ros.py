@@ -21,10 +21,13 @@ from sandlot.learners import envs  # noqa: E402
 from sandlot.robots import ros_node  # noqa: E402
 from sandlot.robots.car import course as courses  # noqa: E402
 from sandlot.robots.car import ros_messages, topics  # noqa: E402
+from sandlot.robots.car.device import CarState, Inertial  # noqa: E402
+from sandlot.robots.car.estimator_node import FIX  # noqa: E402
 from sandlot.robots.car.spec import CarCommand  # noqa: E402
 from sandlot.robots.errors import RobotStoppedError  # noqa: E402
 from sandlot.robots.gate import Mode  # noqa: E402
 from sandlot.robots.gate_messages import read_state  # noqa: E402
+from sandlot.robots.ros_messages import header  # noqa: E402
 from sandlot.robots.topics import GATE_STATE  # noqa: E402
 from sandlot.robots.vesc.emulator import Emulator  # noqa: E402
 from sandlot.robots.vesc.motor import MotorConfig  # noqa: E402
@@ -145,6 +148,90 @@ def test_a_car_behind_a_vesc_drives_and_brakes(ros_domain, tmp_path, beside):  #
         beside.wishes.clear()
         beside.until(lambda: beside.gate.mode is Mode.STOPPED, "silence stops")
         beside.until(lambda: abs(beside.speed_mps) < 0.1, "stands")
+
+
+def test_a_reversed_wheel_sign_is_found_while_driving_and_the_car_stays_braked(ros_domain, tmp_path, beside):  # noqa: F811
+    """What the inertial sensor feels is the opposite of what the wheels say."""
+    vesc = Emulator(MotorConfig(timeout_s=0.08, timeout_brake_a=20.0))
+    vesc.start()
+    said = []
+
+    def on_wheels(message):
+        said.append((time.monotonic(), ros_messages.wheels_from(message)["speed"]))
+        (then_s, was_mps), (now_s, is_mps) = said[max(0, len(said) - 6)], said[-1]
+        accel = -(is_mps - was_mps) / max(now_s - then_s, 1e-3)
+        felt = Inertial(0.0, np.array([accel, 0.0, 9.81]), np.zeros(3))
+        imu.publish(ros_messages.imu_message(felt, time.time_ns()))
+
+    imu = ros_node.publisher(beside.node, topics.IMU)
+    ros_node.subscription(beside.node, topics.WHEELS, on_wheels)
+    with contextlib.closing(vesc), nodes(ros_domain, tmp_path, device="vesc", port=vesc.port):
+        beside.armed()
+        until_s = time.monotonic() + 30.0
+        while "change the sign" not in (tmp_path / "nodes.log").read_text() and time.monotonic() < until_s:
+            fast = int(time.monotonic() / 0.7) % 2
+            beside.wishes[topics.DRIVE.name] = CarCommand(2.5 if fast else 0.8, 0.0)
+            time.sleep(0.02)
+        assert "change the sign of speed_to_erpm_gain" in (tmp_path / "nodes.log").read_text()
+        beside.until(lambda: abs(beside.speed_mps) < 0.1, "is braked")
+        time.sleep(0.5)
+        assert abs(beside.speed_mps) < 0.1  # though it is commanded all the time
+
+
+def test_gps_that_is_lost_takes_the_odometry_away_and_is_named(ros_domain, tmp_path, beside):  # noqa: F811
+    """A car drives round a circle of 20 m radius at 2 m/s; 1e-5 degrees of latitude are 1.11 m."""
+    zurich, odom, fixes, began_s = (47.37, 8.54), [], [True], time.monotonic()
+    out = {t.name: ros_node.publisher(beside.node, t) for t in (topics.WHEELS, topics.IMU, FIX)}
+    ros_node.subscription(beside.node, topics.ODOM, odom.append)
+
+    def place():
+        angle = (time.monotonic() - began_s) * 2.0 / 20.0
+        return 20.0 * np.cos(angle), 20.0 * np.sin(angle)
+
+    def drive():
+        stamp_ns = time.time_ns()
+        felt = Inertial(0.0, np.array([0.0, 0.2, 9.81]), np.array([0.0, 0.0, 0.1]))
+        out[topics.IMU.name].publish(ros_messages.imu_message(felt, stamp_ns))
+        out[topics.WHEELS.name].publish(
+            ros_messages.wheels_message(CarState(0.0, 2.0, 0.0, 11.8, 1.0), stamp_ns)
+        )
+
+    def fix():
+        if fixes[0]:
+            (east, north), message = place(), out[FIX.name].msg_type()
+            message.header = header(time.time_ns(), "gps")
+            message.latitude = zurich[0] + np.degrees(north / 6_367_000.0)
+            message.longitude = zurich[1] + np.degrees(east / (6_387_000.0 * np.cos(np.radians(zurich[0]))))
+            message.position_covariance_type = 2
+            message.position_covariance[0] = message.position_covariance[4] = 0.01
+            out[FIX.name].publish(message)
+
+    timers = [ros_node.timer(beside.node, 0.02, drive), ros_node.timer(beside.node, 0.2, fix)]
+    words = (
+        "sandlot.robots.car.estimator_node",
+        "--ros-args",
+        "-r",
+        "__ns:=/car",
+        "-p",
+        "origin_deg:=[47.37, 8.54]",
+    )
+    with (tmp_path / "estimator.log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", *words], env=ros_domain, stdout=log, stderr=log)
+    try:
+        beside.until(lambda: len(odom) > 50, "odometry comes")
+        at = ros_messages.odometry_from(odom[-1]).position_m
+        assert np.linalg.norm(at - place()) < 1.5
+        fixes[0] = False
+        beside.until(lambda: "GPS lost for 3" in (tmp_path / "estimator.log").read_text(), "it is named")
+        time.sleep(0.3)
+        count = len(odom)
+        time.sleep(0.5)
+        assert len(odom) == count
+    finally:
+        process.terminate()
+        process.wait(20.0)
+        for timer in timers:
+            beside.node.destroy_timer(timer)
 
 
 def test_the_same_practice_goes_through_topics(ros_domain, tmp_path, beside):  # noqa: F811
