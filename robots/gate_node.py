@@ -98,6 +98,10 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         """Whether the driver no longer tells where the robot is: one that comes back was restarted."""
         return False
 
+    def robot_fault(self) -> str:
+        """What is wrong with the robot although its driver lives; it stops, and cannot be armed."""
+        return ""
+
     def forget(self) -> None:
         """Called at every stop: what was asked for before must not move the robot after it."""
         return
@@ -175,7 +179,9 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
     def _arm(self) -> str:
         """Arms; returns why not, or an empty string."""
         self._look_at_wiring()
-        decision = gate.arm(self.state, time.monotonic(), self.params, forbidden=self._wiring)
+        decision = gate.arm(
+            self.state, time.monotonic(), self.params, forbidden=self._wiring or self.robot_fault()
+        )
         self._apply(decision)
         if decision.refusal:
             log.warning("event=arming_refused cause=%r", decision.refusal)
@@ -244,6 +250,9 @@ class GateNode(Node, abc.ABC, Generic[Command, Params]):
         self._look_at_wiring()
         if self.state.mode in (Mode.ARMED, Mode.ACTIVE) and self.robot_silent(clocks):
             self._stop(gate.ROBOT_SILENT)
+        fault = self.robot_fault()
+        if fault and self.state.mode in (Mode.ARMED, Mode.ACTIVE):
+            self._stop(fault)
         if self._arms_itself and self.state.mode is Mode.DISARMED:
             self._arm()
         for name, share in (("command_age", 50), ("command_age", 99), ("delay", 99), ("period", 99.9)):

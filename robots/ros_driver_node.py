@@ -82,12 +82,19 @@ class DriverNode(LifecycleNode, abc.ABC, Generic[Its, Settings]):
         config: the class of its settings.
         find: a kind of device by its name.
         hold: the topic on which the gate says to hold.
+        driver: the class of the settings of what is obeyed.
     """
 
-    def __init__(self, config: type[Settings], find: Callable[[str], DeviceKind], hold: Topic) -> None:
+    def __init__(
+        self,
+        config: type[Settings],
+        find: Callable[[str], DeviceKind],
+        hold: Topic,
+        driver: type[DriverConfig] = DriverConfig,
+    ) -> None:
         super().__init__(NAME)
         self._config = ros_params.declare(self, config)
-        self._driver = Driver(ros_params.declare(self, DriverConfig))
+        self._driver = Driver(ros_params.declare(self, driver))
         self._driver.lock(INACTIVE)
         self._pressed = Pressed()
         kind = find(self._config.device)

@@ -6,6 +6,7 @@ device knows where it is (the simulated one), the node publishes odometry and in
 those are other nodes': `robot_localization`, an IMU's driver.
 """
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -16,10 +17,21 @@ from sandlot.robots import ros_node
 from sandlot.robots.car import devices, ros_messages, topics
 from sandlot.robots.car.device import CarDevice, CarState, Inertial
 from sandlot.robots.car.wheel_check import Sample, WheelCheck, WheelCheckConfig, look
-from sandlot.robots.driver import Verdict
+from sandlot.robots.driver import DriverConfig, Verdict
 from sandlot.robots.errors import DeviceError
 from sandlot.robots.ros_driver_node import NAME, PRECEDENCE, DriverNode, DriverNodeConfig
 from sandlot.robots.stamps import Clocks, read_clocks
+
+FAULT_S = 1.0
+"""A fault of the drive is told for at least so long: the gate looks for it twice a second."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarDriverConfig(DriverConfig):
+    """When the car's driver brakes by itself; see `DriverConfig`."""
+
+    gate_timeout_s: float = 0.08
+    deadline_s: float = 0.12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +64,10 @@ class CarDriverNode(DriverNode[CarDevice, CarNodeConfig]):
     """The driver node."""
 
     def __init__(self) -> None:
-        self._fault = ""
+        self._fault, self._fault_s = "", -math.inf
         self._wheels_seen = WheelCheck()
         self._felt: Inertial | None = None
-        super().__init__(CarNodeConfig, devices.find, topics.HOLD)
+        super().__init__(CarNodeConfig, devices.find, topics.HOLD, CarDriverConfig)
 
     def listen(self) -> None:
         """Everything about the car's state; commands from the gate."""
@@ -69,16 +81,12 @@ class CarDriverNode(DriverNode[CarDevice, CarNodeConfig]):
             ros_node.subscription(self, topics.IMU, self._on_imu)
 
     def publish(self, clocks: Clocks) -> None:
-        """Reads and tells; a fault of the drive holds the car until somebody has seen to it."""
+        """Reads and tells; a fault of the drive holds the car, and stops the gate until somebody arms it."""
         state = self._device.read(clocks.steady_s)
-        if state.fault and not self._fault:
-            self._hold(self._driver.lock(f"drive fault: {state.fault}"))
-        elif self._fault and not state.fault:
-            self._release(f"drive fault: {self._fault}")
-        self._fault = state.fault
+        self._look_at(state.fault, clocks.steady_s)
         self._check_wheels(state)
         stamp_ns = round(clocks.wall_of(state.stamp_s) * ros_messages.NS)
-        self._wheels.publish(ros_messages.wheels_message(state, stamp_ns))
+        self._wheels.publish(ros_messages.wheels_message(state, stamp_ns, faulty=bool(self._fault)))
         self._battery.publish(ros_messages.battery_message(state, stamp_ns))
         if state.odometry is not None:
             at_ns = round(clocks.wall_of(state.odometry.stamp_s) * ros_messages.NS)
@@ -100,6 +108,19 @@ class CarDriverNode(DriverNode[CarDevice, CarNodeConfig]):
         self._wheels_seen = look(self._wheels_seen, sample, self._config.checking)
         if self._wheels_seen.cause:
             self._hold(self._driver.lock(self._wheels_seen.cause))
+
+    def _look_at(self, fault: str, now_s: float) -> None:
+        """Locks at a fault, and holds while there is one: a device forgets one that is over at a hold."""
+        if fault:
+            self._fault_s = now_s
+        if fault and not self._fault:
+            self._fault = fault
+            self._hold(self._driver.lock(f"drive fault: {fault}"))
+        elif fault:
+            self._device.hold(now_s)
+        elif self._fault and now_s - self._fault_s > FAULT_S:
+            self._release(f"drive fault: {self._fault}")
+            self._fault = ""
 
     def _on_command(self, message: Any) -> None:
         """Obeys a new command at once; a repeat is said again, for the device's watchdog."""

@@ -50,6 +50,11 @@ def heeded(asks: Asks, now_s: float, teleop_s: float) -> bool:
     return asks is Asks.TELEOP or now_s - teleop_s > TELEOP_S
 
 
+def standing(allowance: Allowance) -> Allowance:
+    """Of a car that no command is in force for: it starts from standing, steered as it was."""
+    return Allowance(command=CarCommand(0.0, allowance.command.steering_rad))
+
+
 def fault_of(wanted: CarCommand) -> str:
     """Why a wish is no command, one word for a counter; "" when it is one."""
     if not (math.isfinite(wanted.speed_mps) and math.isfinite(wanted.steering_rad)):

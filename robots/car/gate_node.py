@@ -15,7 +15,7 @@ from sandlot.learners.errors import ConfigError
 from sandlot.robots import ros_node
 from sandlot.robots.car import deadman, ros_messages, topics
 from sandlot.robots.car.deadman import ANY, DeadmanConfig
-from sandlot.robots.car.gate_limits import Allowance, Asks, Sent, fault_of, heeded, limited, offered
+from sandlot.robots.car.gate_limits import Allowance, Asks, Sent, fault_of, heeded, limited, offered, standing
 from sandlot.robots.car.spec import CarCommand, CarLimits
 from sandlot.robots.gate import Decision
 from sandlot.robots.gate_node import GateNode, GateParams, commander_of
@@ -25,9 +25,9 @@ from sandlot.robots.stamps import Clocks, is_fresh, read_clocks
 PRECEDENCE = 10
 """Before actor and driver, which compute: the gate needs little time, but that at once."""
 SILENT_S = 0.3
-LET_GO_S = 0.04
-"""A person's command that is not repeated for so long: until the policy's counts again the car brakes."""
 """A driver that told nothing of its wheels for so long is dead."""
+LET_GO_S = 0.04
+"""A person silent for so long: a policy that is alive keeps their command in force until the deadline."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,8 @@ class CarGateParams(GateParams):
         if self.deadman_button != ANY and not self.operator_timeout_s:
             raise ConfigError(
                 f"gate setting 'operator_timeout_s' is 0: deadman_button {self.deadman_button} is watched "
-                "with a time-out only; set 0.15, or deadman_button to -1 for a simulated car"
+                "with a time-out only; start it with --teleop gamepad, or set "
+                "deadman_button to -1 for a simulated car"
             )
 
     @property
@@ -92,9 +93,11 @@ class CarGateNode(GateNode[Sent, CarGateParams]):
         age_s = 0.0 if message is None else self.stamps.age_s(ros_messages.stamp_s(message), clocks)
         return not is_fresh(age_s, SILENT_S)
 
-    def forget(self) -> None:
-        """A car that stopped starts from standing."""
-        self._allowance = Allowance(command=CarCommand(0.0, self._allowance.command.steering_rad))
+    def robot_fault(self) -> str:
+        """What the driver says of the drive: it is told for long enough to be found here."""
+        message = self._wheels.get()
+        faulty = message is not None and ros_messages.wheels_from(message).get("fault", 0.0) != 0.0
+        return "drive fault" if faulty else ""
 
     def hear_person(self, message: Any, now_s: float) -> Decision[Sent]:
         """A person is there while they hold the deadman's button."""
@@ -105,17 +108,21 @@ class CarGateNode(GateNode[Sent, CarGateParams]):
         age_s = self.stamps.age_s(ros_messages.stamp_s(message), clocks)
         if asks is Asks.TELEOP and is_fresh(age_s, self.params.fresh_s):
             self._teleop_s = clocks.steady_s
+        allowance = self._allowance if self.state.command is not None else standing(self._allowance)
         wanted = ros_messages.command_from(message)
         if not heeded(asks, clocks.steady_s, self._teleop_s):
             self.counts["overruled"] += 1
-            if clocks.steady_s - self._teleop_s < LET_GO_S:
+            silent_s = clocks.steady_s - self._teleop_s
+            if silent_s < LET_GO_S:
                 return
-            wanted = CarCommand(0.0, self._allowance.command.steering_rad)  # let go, and not given back yet
+            wanted = allowance.command  # of a person whose joystick says so 20 times a second, or who let go
+            if silent_s >= self.params.deadline_s:
+                wanted = CarCommand(0.0, wanted.steering_rad)  # who did, and the policy has no turn yet
         if asks is not self._asks:  # a person takes over, or lets go: that is no second commander
             self._asks, self.state = asks, dataclasses.replace(self.state, commander=b"")
         command = CarCommand()
         if not fault_of(wanted):
-            command, allowance = limited(wanted, self._allowance, clocks.steady_s, self._limits)
+            command, allowance = limited(wanted, allowance, clocks.steady_s, self._limits)
         stamp_ns, commander = ros_messages.stamp_ns(message), commander_of(info)
         accepted = self.counts["accepted"] + self.counts["clamped"]
         self.offer(offered(commander, wanted, stamp_ns, age_s, command), clocks, info)

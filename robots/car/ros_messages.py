@@ -80,9 +80,10 @@ def imu_from(message: Any) -> Inertial:
     return Inertial(stamp_s(message), numbers(message.linear_acceleration), numbers(message.angular_velocity))
 
 
-def wheels_message(state: CarState, stamp: int) -> JointState:
-    """What the drive says."""
+def wheels_message(state: CarState, stamp: int, *, faulty: bool = False) -> JointState:
+    """What the drive says, and whether it has, or just had, a fault."""
     said = {"speed": state.wheel_mps, "steering": state.steering_rad, "jolt": state.jolt_mps2}
+    said["fault"] = float(faulty)
     return JointState(
         header=header(stamp, BASE_FRAME), name=list(said), position=list(map(float, said.values()))
     )

@@ -26,10 +26,11 @@ ODOM = Topic("odom", "nav_msgs/msg/Odometry", "sensor", STATE_HZ)
 IMU = Topic("imu", "sensor_msgs/msg/Imu", "sensor", STATE_HZ)
 """What its inertial sensor feels, with gravity."""
 WHEELS = Topic("wheels", "sensor_msgs/msg/JointState", "sensor", STATE_HZ)
-"""name ["speed", "steering", "jolt"], position [m/s, rad, m/s^2].
+"""name ["speed", "steering", "jolt", "fault"], position [m/s, rad, m/s^2, 0 or 1].
 
 By the wheels; as told; and the strongest horizontal acceleration since the message before, where the device
-samples faster than it is read, else 0.
+samples faster than it is read, else 0. `fault`: 1 while the drive has a fault, and for a second after it: the
+gate stops, and somebody has to arm it.
 """
 BATTERY = Topic("battery", "sensor_msgs/msg/BatteryState", "sensor", STATE_HZ)
 
