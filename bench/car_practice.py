@@ -29,6 +29,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "no demonstration": (*BUMPER, "--encoder", "{trained}", "--demos", "0"),
     "no recovery": (*BUMPER, "--encoder", "{trained}", "--practice", "recovery=false"),
 }
+ROW = "car_practice.json"
 COLOURS = ("#2f81f7", "#e8833a", "#2da44e", "#a371f7", "#d1447a")
 
 
@@ -66,19 +67,25 @@ def encoders(recording: pathlib.Path, out: pathlib.Path) -> dict[str, str]:
 
 
 def measured(out: pathlib.Path, way: str, seed: int, files: dict[str, str]) -> dict[str, Any]:
-    """One run, practised and driven; one that is finished already is only driven."""
+    """One run, practised and driven; what was measured before is read from `ROW` in its folder."""
     run = str((out / f"{way.replace(' ', '_')}-{seed}").absolute())
+    known = pathlib.Path(run) / ROW
+    if known.is_file():
+        before: dict[str, Any] = json.loads(known.read_text())
+        return before
     flags = [word.format(**files) for word in WAYS[way]]
     trained = sandlot("train", TASK, "--run", run, "--seed", str(seed), *flags)
     driven = sandlot("eval", run, "--episodes", str(LAPS), "--seed", str(SEED))
     figures = ("driven_s", "laps", "first_lap_s", "first_clean_lap_s", "best_lap_s", "seconds")
     after = ("clean_laps", "median_lap_s", "collisions", "interventions")
-    return {
+    row = {
         "way": way,
         "seed": seed,
         **{name: trained.get(name) for name in figures},
         **{f"after_{name}": driven[name] for name in after},
     }
+    known.write_text(json.dumps(row))
+    return row
 
 
 def together(way: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ types, rcl keeps both and takes the one whose type comes first in a list of its 
 numbers, numbers, text), so that `directions: [1.0, -1.0]` over `directions: [1, 1]` is lost without a word.
 """
 
+import itertools
 import pathlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,7 @@ def same(value: Any, word: Any) -> bool:
 def _given(argv: Sequence[str], full_name: str) -> Iterator[tuple[str, str, Any]]:
     """Node, parameter and value, in the order of the arguments."""
     ros = False
-    for flag, word in zip(argv, [*argv[1:], ""], strict=True):
+    for flag, word in itertools.pairwise([*argv, ""]):
         if flag in {"--ros-args", "--"}:
             ros = flag == "--ros-args"
         elif ros and flag == "--params-file":

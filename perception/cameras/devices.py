@@ -1,11 +1,14 @@
 """Which cameras are plugged into this machine."""
 
 import importlib.util
+import logging
 import pathlib
 from typing import NamedTuple
 
 V4L = pathlib.Path("/sys/class/video4linux")
 BY_ID = pathlib.Path("/dev/v4l/by-id")
+
+log = logging.getLogger(__name__)
 
 
 class Device(NamedTuple):
@@ -31,8 +34,11 @@ def realsense() -> list[Device]:
     """RealSense cameras, when their library is installed."""
     if importlib.util.find_spec("pyrealsense2") is None:
         return []
-    import pyrealsense2 as rs  # noqa: PLC0415  only when asked
-
+    try:
+        import pyrealsense2 as rs  # noqa: PLC0415  only when asked
+    except ImportError as error:  # it needs libusb, which pip does not bring
+        log.warning("event=realsense_unusable cause=%r way_out='apt-get install libusb-1.0-0'", str(error))
+        return []
     info = rs.camera_info
     return [
         Device("realsense", d.get_info(info.serial_number), d.get_info(info.name))

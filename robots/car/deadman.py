@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sandlot.learners.errors import ConfigError
 from sandlot.robots import gate
 from sandlot.robots.gate import Command, Decision, GateConfig, GateState, Mode
+from sandlot.robots.teleop.mapping import Button
 
 RELEASED = "deadman released"
 ANY = -1
@@ -18,9 +19,9 @@ ANY = -1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeadmanConfig:
-    """Attributes: button: which must be held (F1TENTH: 5, RB); -1: any message of the joystick will do."""
+    """Attributes: button: which must be held (`teleop.mapping.Button`); -1: any Joy message will do."""
 
-    button: int = 5
+    button: int = Button.GO
 
     def __post_init__(self) -> None:
         if not ANY <= self.button < 64:

@@ -21,6 +21,7 @@ from sandlot.robots.gate import Decision
 from sandlot.robots.gate_node import GateNode, GateParams, commander_of
 from sandlot.robots.ros_latest import Latest
 from sandlot.robots.stamps import Clocks, is_fresh, read_clocks
+from sandlot.robots.teleop.mapping import Button
 
 PRECEDENCE = 10
 """Before actor and driver, which compute: the gate needs little time, but that at once."""
@@ -46,7 +47,7 @@ class CarGateParams(GateParams):
     starved_s: float = 0.08
     fresh_s: float = 0.08
     task: str = "car_hall"
-    deadman_button: int = 5
+    deadman_button: int = int(Button.GO)
     fastest_mps: float = CarLimits.fastest_mps
     reverse_mps: float = CarLimits.reverse_mps
 

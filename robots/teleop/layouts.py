@@ -59,6 +59,7 @@ PAD_BUTTONS = {
     "back": Button.QUIT,
     "b": Button.STOP,
     "start": Button.ARM,
+    "leftshoulder": Button.GO,
 }
 
 PULLED = 0.5
@@ -102,6 +103,7 @@ KEY_BUTTONS = {
     "q": Button.QUIT,
     "x": Button.STOP,
     "a": Button.ARM,
+    "g": Button.GO,
 }
 
 DRIVE_KEY = "space"

@@ -40,6 +40,8 @@ class Button(enum.IntEnum):
     STOP = 6
     """Stop the robot now; the gate stays stopped until it is armed."""
     ARM = 7
+    GO = 8
+    """A car drives by itself only while this is down."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rclpy.node import Node  # noqa: E402
 from tests.ros_domain import ros_domain  # noqa: E402, F401
 
 from sandlot.learners.errors import ConfigError  # noqa: E402
-from sandlot.robots import ros_params  # noqa: E402
+from sandlot.robots import ros_param_said, ros_params  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("ros_domain")
 
@@ -131,3 +131,8 @@ def test_the_last_word_counts_whatever_the_types(monkeypatch, tmp_path):
     every = params_file(tmp_path, "every.yaml", "{hz: fast, count: 9}", node="/**")
     config = started(monkeypatch, ours, mine, every, words=["hz:=1e-3"])
     assert config == Config(count=3, hz=0.001, gains=(-5.0, 6.5))
+
+
+def test_a_process_without_arguments_says_nothing():
+    assert ros_param_said.said("/arm/toy", []) == {}
+    assert ros_param_said.said("/arm/toy", ["--ros-args", "-p"]) == {}

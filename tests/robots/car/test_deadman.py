@@ -7,9 +7,11 @@ from sandlot.robots import gate
 from sandlot.robots.car.deadman import RELEASED, DeadmanConfig, hear
 from sandlot.robots.car.spec import CarCommand
 from sandlot.robots.gate import GateConfig, GateState, Mode, Offer
+from sandlot.robots.teleop.mapping import Button
 
 CFG = GateConfig(operator_timeout_s=0.1)
-HELD, UP = (0, 0, 0, 0, 0, 1), (0, 0, 0, 0, 0, 0)
+HELD, UP = [[int(down and b is Button.GO) for b in Button] for down in (True, False)]
+"""As a joy node says it."""
 
 
 def driving():
@@ -37,7 +39,7 @@ def test_without_the_button_held_the_gate_cannot_be_armed():
     assert "no operator" in gate.arm(state, 0.0, CFG).refusal
 
 
-@pytest.mark.parametrize("buttons", [(), (1, 1, 1), (0, 0, 0, 0, 0, 2)])
+@pytest.mark.parametrize("buttons", [(), (1, 1, 1), (0,) * 8 + (2,)])
 def test_a_joystick_without_that_button_holds_nothing(buttons):
     assert hear(driving(), buttons, 0.02, CFG, DeadmanConfig()).hold == RELEASED
 

@@ -110,4 +110,4 @@ def test_two_devices_make_one_person():
     keyboard = Hands((0.7,) + (0.0,) * 5 + (-1.0,), frozenset({Button.SUCCESS}))
     both = merge([spacemouse, keyboard])
     assert both.axes == (1.0, 0, 0, 0, 0, 0, -1.0)
-    assert both.buttons() == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert both.buttons() == [1, 1, 0, 0, 0, 0, 0, 0, 0]
