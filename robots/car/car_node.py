@@ -86,7 +86,9 @@ class CarDriverNode(DriverNode[CarDevice, CarNodeConfig]):
         self._look_at(state.fault, clocks.steady_s)
         self._check_wheels(state)
         stamp_ns = round(clocks.wall_of(state.stamp_s) * ros_messages.NS)
-        self._wheels.publish(ros_messages.wheels_message(state, stamp_ns, faulty=bool(self._fault)))
+        self._wheels.publish(
+            ros_messages.wheels_message(state, stamp_ns, faulty=bool(self._fault or self._wheels_seen.cause))
+        )
         self._battery.publish(ros_messages.battery_message(state, stamp_ns))
         if state.odometry is not None:
             at_ns = round(clocks.wall_of(state.odometry.stamp_s) * ros_messages.NS)

@@ -75,6 +75,7 @@ def reading(values: Mapping[str, Any], command: CarCommand, jolt_mps2: float) ->
         topics.ODOM.name: [*odometry.position_m, odometry.heading_rad, *odometry.velocity_mps],
         topics.IMU.name: [*inertial.accel_mps2, *inertial.gyro_radps],
         topics.WHEELS.name: [wheels.get("speed", np.nan)],
+        topics.BATTERY.name: [values[topics.BATTERY.name].voltage],
     }
     for topic, numbers in said.items():
         if not np.isfinite(numbers).all():

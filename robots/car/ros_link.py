@@ -2,7 +2,8 @@
 
 A gate that waits 90 ms for a command cannot be fed by an actor that acts every 100 ms; so this node's thread
 repeats the actor's command at 50 Hz with a fresh stamp. It does so for `ALIVE_S` after the actor's last word:
-a process that died or froze falls silent at once, an actor that hangs a little later.
+a process that died or froze falls silent at once, and the car brakes within 100 ms; one whose actor hangs is
+given those 150 ms more.
 """
 
 import math

@@ -29,8 +29,8 @@ WHEELS = Topic("wheels", "sensor_msgs/msg/JointState", "sensor", STATE_HZ)
 """name ["speed", "steering", "jolt", "fault"], position [m/s, rad, m/s^2, 0 or 1].
 
 By the wheels; as told; and the strongest horizontal acceleration since the message before, where the device
-samples faster than it is read, else 0. `fault`: 1 while the drive has a fault, and for a second after it: the
-gate stops, and somebody has to arm it.
+samples faster than it is read, else 0. `fault`: 1 while the drive has a fault, and for a second after it, and
+when wheels or steering do not do what their settings say: the gate stops, and somebody has to arm it.
 """
 BATTERY = Topic("battery", "sensor_msgs/msg/BatteryState", "sensor", STATE_HZ)
 

@@ -174,7 +174,7 @@ def test_a_reversed_wheel_sign_is_found_while_driving_and_the_car_stays_braked(r
             time.sleep(0.02)
         assert "change the sign of speed_to_erpm_gain" in (tmp_path / "nodes.log").read_text()
         beside.until(lambda: abs(beside.speed_mps) < 0.1, "is braked")
-        time.sleep(0.5)
+        beside.until(lambda: beside.gate.mode is Mode.STOPPED, "the gate knows")
         assert abs(beside.speed_mps) < 0.1  # though it is commanded all the time
 
 

@@ -63,7 +63,7 @@ def test_a_reading_is_made_of_all_topics():
     assert ros_messages.wheels_from(values()[topics.WHEELS.name])["jolt"] == 7.0
 
 
-@pytest.mark.parametrize("topic", [topics.ODOM, topics.IMU, topics.WHEELS])
+@pytest.mark.parametrize("topic", [topics.ODOM, topics.IMU, topics.WHEELS, topics.BATTERY])
 def test_what_is_no_number_is_named_by_its_topic(topic):
     broken = values()
     message = broken[topic.name]
@@ -71,6 +71,8 @@ def test_what_is_no_number_is_named_by_its_topic(topic):
         message.pose.pose.position.x = math.nan
     elif topic is topics.IMU:
         message.linear_acceleration.z = math.inf
+    elif topic is topics.BATTERY:
+        message.voltage = math.nan
     else:
         message.position[0] = math.nan
     with pytest.raises(SensorError, match=f"^{topic.name}: "):
