@@ -32,7 +32,8 @@ TIMEOUT_S, TIMEOUT_BRAKE_A = 0.08, 20.0
 """What the device's documentation asks for."""
 GATE = GateConfig(deadline_s=0.25, fresh_s=0.1, operator_timeout_s=0.06)
 PERIOD_S, ACTION_S = 0.02, 0.1
-BUTTONS = {"go": (0, 0, 0, 0, 0, 1), "release": (0, 0, 0, 0, 0, 0)}
+BUTTONS = {"go": (1,), "release": (0,)}
+DEADMAN = DeadmanConfig(button=0)
 
 
 class Witness(Emulator):
@@ -132,7 +133,7 @@ class Driver:
     def _tick(self, now_s: float) -> None:
         """Joystick, action, gate, device."""
         if self._word in BUTTONS:
-            heard = deadman.hear(self._gate, BUTTONS[self._word], now_s, GATE, DeadmanConfig())
+            heard = deadman.hear(self._gate, BUTTONS[self._word], now_s, GATE, DEADMAN)
             self._do(heard, now_s)
         if now_s - self._action_s >= ACTION_S:
             self._action_s = now_s
