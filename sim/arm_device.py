@@ -5,7 +5,6 @@ calls nothing runs. Frames are drawn from a copy of the joints' positions by who
 never delays a command.
 """
 
-import logging
 from dataclasses import dataclass
 
 import mujoco
@@ -21,15 +20,12 @@ from sandlot.sim.arm_load import load_arm
 from sandlot.sim.arm_model import ArmModel, panda
 from sandlot.sim.arm_physics import ArmPhysics, with_sensors
 from sandlot.sim.grain import Grain
+from sandlot.sim.keep_up import KeepUp
 from sandlot.sim.randomization import Draw
 from sandlot.sim.render import Renderer
 
-log = logging.getLogger(__name__)
-
 CONTROL_S = 0.1
 """A command is reached in this time, at constant speed."""
-BEHIND_S = 0.2
-"""So much is made up for when the process was held up; what is more is skipped."""
 ENCODER_RAD, SPEED_RADPS, TOOL_M, FORCE_N, WIDTH_M = 1e-5, 1e-4, 1e-6, 1e-2, 1e-6
 """Standard deviations of sensor noise: small, but a sensor that repeats itself is broken."""
 
@@ -74,7 +70,6 @@ class SimArmDevice:
         self._config = config
         self.cameras = config.cameras
         self.joint_names = tuple(name.rpartition("/")[2] for name in self._arm().joints)
-        self.skipped_s = 0.0
         self._renderer: Renderer | None = None
 
     def _arm(self) -> ArmModel:
@@ -93,7 +88,7 @@ class SimArmDevice:
         self._physics.reset(scene, Draw())
         with_sensors(self._physics.model, True)
         self._command = Command(scene.tool, scene.gripper_open)
-        self._ran_s = np.nan
+        self.pace = KeepUp(self._physics.timestep_s)
         self._warm_up()
         self._seen = mujoco.MjData(self._physics.model)
         self._grain_rng = np.random.default_rng(self._config.seed)
@@ -163,24 +158,10 @@ class SimArmDevice:
     def _advance(self, now_s: float) -> None:
         """Runs physics up to now, in whole ticks."""
         physics = self._physics
-        if not now_s - self._ran_s <= BEHIND_S:
-            self._skip(now_s)
-        ticks = int((now_s - self._ran_s) / physics.timestep_s)
+        ticks = self.pace.due(now_s)
         if ticks > 0:
             (physics.brake.run if self._braking else physics.run)(ticks)
-            self._ran_s += ticks * physics.timestep_s
             self._expose(now_s)
-
-    def _skip(self, now_s: float) -> None:
-        """Takes up at the present: to catch up would make it later still."""
-        if np.isfinite(self._ran_s):
-            self.skipped_s += now_s - self._ran_s
-            log.warning(
-                "event=sim_behind skipped_ms=%.0f total_s=%.1f; this machine has no time for real time",
-                1e3 * (now_s - self._ran_s),
-                self.skipped_s,
-            )
-        self._ran_s = now_s
 
     def _expose(self, now_s: float) -> None:
         """Keeps what a camera would see; one assignment, so no lock is needed."""

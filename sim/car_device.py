@@ -5,7 +5,6 @@ it measures is told as late as by the sensors of a real car. Frames are drawn fr
 positions by whoever asks for them, so drawing never delays a command.
 """
 
-import logging
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -31,12 +30,9 @@ from sandlot.sim.car_physics import CarPhysics, Variation
 from sandlot.sim.car_scene import TIMESTEP_S
 from sandlot.sim.car_tracks import track
 from sandlot.sim.grain import Grain
+from sandlot.sim.keep_up import KeepUp
 from sandlot.sim.render import Renderer
 
-log = logging.getLogger(__name__)
-
-BEHIND_S = 0.2
-"""So much is made up for when the process was held up; what is more is skipped."""
 KEPT_S = 0.3
 
 
@@ -91,7 +87,7 @@ class SimCarDevice:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.cameras = config.cameras
-        self.skipped_s = 0.0
+        self._pace = KeepUp(TIMESTEP_S)
         self._renderer: Renderer | None = None
 
     def connect(self) -> None:
@@ -101,7 +97,7 @@ class SimCarDevice:
         found = track(TASKS[config.task])
         self._physics, scene = CarPhysics(found), start(found)
         self._physics.put(scene.position_m, scene.heading_rad, Variation())
-        self._command, self._ran_s = CarCommand(), math.nan
+        self._command, self._pace = CarCommand(), KeepUp(TIMESTEP_S)
         self._seen = mujoco.MjData(self._physics.model)
         self._grain = Grain(3 * config.image_width_px * config.image_height_px)
         self._moments: deque[_Moment] = deque()
@@ -140,27 +136,13 @@ class SimCarDevice:
 
     def _advance(self, now_s: float) -> None:
         """Runs physics up to now, in whole steps, and measures."""
-        if not now_s - self._ran_s <= BEHIND_S:
-            self._skip(now_s)
-        steps = int((now_s - self._ran_s) / TIMESTEP_S)
+        steps = self._pace.due(now_s)
         if steps > 0:
             self._physics.run(self._command, steps * TIMESTEP_S)
-            self._ran_s += steps * TIMESTEP_S
         if steps > 0 or not self._moments:
-            self._moments.append(self._measured(self._ran_s))
+            self._moments.append(self._measured(self._pace.ran_s))
         while self._moments[0].at_s < now_s - KEPT_S:
             self._moments.popleft()
-
-    def _skip(self, now_s: float) -> None:
-        """Takes up at the present: to catch up would make it later still."""
-        if math.isfinite(self._ran_s):
-            self.skipped_s += now_s - self._ran_s
-            log.warning(
-                "event=sim_behind skipped_ms=%.0f total_s=%.1f; this machine has no time for real time",
-                1e3 * (now_s - self._ran_s),
-                self.skipped_s,
-            )
-        self._ran_s = now_s
 
     def _measured(self, at_s: float) -> _Moment:
         """What the sensors would say now, with their noise."""

@@ -95,12 +95,12 @@ def test_after_a_hold_the_next_command_starts_from_where_the_arm_is():
 def test_a_process_that_was_held_up_skips_time_instead_of_running_after_it(caplog):
     arm = device()
     arm.read(100.1)
-    before = arm.skipped_s
+    before = arm.pace.skipped_s
     arm.read(160.1)
-    assert arm.skipped_s - before == pytest.approx(60.0, abs=0.01)
+    assert arm.pace.skipped_s - before == pytest.approx(60.0, abs=0.01)
     assert "sim_behind" in caplog.text
     arm.read(160.2)
-    assert arm.skipped_s - before == pytest.approx(60.0, abs=0.01)
+    assert arm.pace.skipped_s - before == pytest.approx(60.0, abs=0.01)
 
 
 def test_physics_runs_as_much_as_time_passes_however_often_it_is_asked():
