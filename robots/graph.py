@@ -156,9 +156,11 @@ def recorder(config: UpConfig, folder: pathlib.Path) -> NodeSpec:
         config,
         "recorder",
         "sandlot.robots.recording.recorder_node",
+        kind=config.kind,
         folder=str((folder / BAGS).absolute()),
         task=config.task,
         cameras=config.camera,
+        image_px=config.image_px,
     )
 
 

@@ -1,11 +1,14 @@
 """The robots that can be brought up, a row each: everything that launch, graph and command line need to know.
 
-A robot's nodes are found by name: `robots/KIND/KIND_node.py`, `robots/KIND/gate_node.py`, and, where it has a
-scripted person, `robots/KIND/person_node.py`; parameters in `config/KIND.yaml` and `config/KIND_DEVICE.yaml`.
+What belongs to a robot is found by name: its nodes in `robots/KIND/KIND_node.py`, `robots/KIND/gate_node.py`
+and, where it has a scripted person, `robots/KIND/person_node.py`; what is recorded of it in
+`robots/KIND/topics.py`, and how its observations are made of that again in `robots/KIND/replayed.py`;
+parameters in `config/KIND.yaml` and `config/KIND_DEVICE.yaml`.
 """
 
 import importlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from sandlot.learners.errors import ConfigError
 
@@ -63,5 +66,25 @@ def check(kind: str, device: str, teleop: str) -> None:
 
 def reverse_of(kind: str, task: str) -> str:
     """The task that undoes a robot's task; empty when there is none."""
+    return str(getattr(tasks(kind).get(task), "reverse", ""))
+
+
+def tasks(kind: str) -> Mapping[str, Any]:
+    """A robot's tasks, by name."""
     module, _, attribute = KINDS[kind].tasks.partition(":")
-    return str(getattr(getattr(importlib.import_module(module), attribute).get(task), "reverse", ""))
+    found: Mapping[str, Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def of_task(task: str) -> str:
+    """The robot that practises a task; ConfigError for one that no robot has."""
+    for kind in KINDS:
+        if task in tasks(kind):
+            return kind
+    known = ", ".join(name for kind in KINDS for name in tasks(kind))
+    raise ConfigError(f"task '{task}' is none that a robot practises on topics; these are {known}")
+
+
+def part(kind: str, name: str) -> Any:
+    """A robot's module of this name, `robots/KIND/NAME.py`."""
+    return importlib.import_module(f"{__package__}.{kind}.{name}")

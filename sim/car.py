@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 
-from sandlot.robots.car.spec import CONTROL_HZ, CarCommand, CarLimits, CarReading, CarScene
+from sandlot.robots.car.spec import CONTROL_HZ, IMAGE_PX, CarCommand, CarLimits, CarReading, CarScene
 from sandlot.robots.protocol import Camera
 from sandlot.sim.car_drive import DriveConfig
 from sandlot.sim.car_physics import CarPhysics, Odometry, Variation
@@ -48,7 +48,7 @@ class SimCar:
         *,
         many_places: bool = False,
         cameras: Sequence[str] = (),
-        image_px: int = 64,
+        image_px: int = IMAGE_PX,
         randomize: bool = False,
     ) -> None:
         self.control_hz = CONTROL_HZ

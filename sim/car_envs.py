@@ -14,7 +14,7 @@ from sandlot.robots.car.env import CarEnv, Place
 from sandlot.robots.car.practice import PracticeConfig
 from sandlot.robots.car.pursuit import action_for, follow
 from sandlot.robots.car.racing_line import Grip, Line, racing_line
-from sandlot.robots.car.spec import CarScene
+from sandlot.robots.car.spec import IMAGE_PX, CarScene
 from sandlot.robots.words import from_words
 from sandlot.sim.car import SimCar
 from sandlot.sim.car_tracks import Track, track
@@ -37,7 +37,7 @@ def make(
     *,
     render_mode: str | None = None,
     cameras: Sequence[str] = (),
-    image_px: int = 64,
+    image_px: int = IMAGE_PX,
     randomize: bool = False,
     course: str = "",
     practice: Sequence[str] = (),

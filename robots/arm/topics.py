@@ -51,3 +51,8 @@ def place(name: str) -> Topic:
 def observed(objects: Sequence[str], cameras: Sequence[str]) -> tuple[Topic, ...]:
     """Everything that an observation is made of."""
     return (*STATE, *(object_pose(o) for o in objects), *(image(c) for c in cameras))
+
+
+def recorded(objects: Sequence[str], cameras: Sequence[str]) -> tuple[Topic, ...]:
+    """Everything that moves between actor, gate and driver, and where things are put."""
+    return (*observed(objects, cameras), *ACTION, *COMMAND, *map(place, objects))

@@ -16,7 +16,6 @@ import numpy as np
 from gymnasium import spaces
 
 from sandlot.learners.real_time import RealTime, ResetNote
-from sandlot.learners.schema import EnvSpec
 from sandlot.robots.car import laps, practice, task
 from sandlot.robots.car.course import Course
 from sandlot.robots.car.laps import Lap, LapState
@@ -28,8 +27,6 @@ from sandlot.robots.errors import RobotStoppedError
 from sandlot.robots.protocol import Robot, Stoppable
 
 Obs = dict[str, Any]
-MOST_STEPS = 1200
-"""An episode is cut after two minutes."""
 
 
 class Car(Robot[CarReading, CarScene], Protocol):
@@ -60,6 +57,15 @@ class Witnessed(Protocol):
 
     def right_up(self) -> None:
         """Puts it on its wheels, on the course, at rest."""
+        ...
+
+
+@runtime_checkable
+class Aimed(Protocol):
+    """A car that is told what its env has it drive to, as its recorded steps are to say that."""
+
+    def aim(self, goal_m: np.ndarray, following_m: np.ndarray) -> None:
+        """The checkpoint to be passed next, and the one after it, [2] each."""
         ...
 
 
@@ -113,14 +119,7 @@ class CarEnv(gym.Env[Obs, np.ndarray]):
         self.robot, self._place, self._stays = robot, place, stays
         self._config, self.render_mode = config or PracticeConfig(), render_mode
         self.real_time = robot if isinstance(robot, RealTime) else None
-        self.env_spec = EnvSpec(
-            task=name,
-            state=task.state_entries(),
-            images=dict(robot.cameras),
-            action=task.action_entries(robot.limits),
-            control_hz=robot.control_hz,
-            max_episode_steps=MOST_STEPS,
-        ).check()
+        self.env_spec = task.env_spec(name, robot.limits, robot.cameras)
         cameras: dict[str, spaces.Space[Any]] = {
             camera: spaces.Box(0, 255, shape, np.uint8) for camera, shape in robot.cameras.items()
         }
@@ -204,7 +203,7 @@ class CarEnv(gym.Env[Obs, np.ndarray]):
             self.ends[order.ended] += 1
         terminated = order.ended in practice.TRUE_ENDS
         truncated = not terminated and (
-            order.ended is not None or lap is not None or self._steps >= MOST_STEPS
+            order.ended is not None or lap is not None or self._steps >= task.MOST_STEPS
         )
         if self.real_time is not None and (terminated or order.ended):
             self.real_time.pause()
@@ -289,4 +288,7 @@ class CarEnv(gym.Env[Obs, np.ndarray]):
         self.robot.close()
 
     def _obs(self) -> Obs:
-        return {"state": task.observe(self._reading, *self._goals()), "images": self.robot.images()}
+        goals = self._goals()
+        if isinstance(self.robot, Aimed):
+            self.robot.aim(*goals)
+        return {"state": task.observe(self._reading, *goals), "images": self.robot.images()}

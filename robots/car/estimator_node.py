@@ -24,12 +24,11 @@ from sandlot.robots.car.estimator import EstimatorConfig, Fix, State
 from sandlot.robots.car.geodetic import local_m
 from sandlot.robots.ros_diagnostics import OK, WARN, diagnostics
 from sandlot.robots.stamps import StampClock, read_clocks
-from sandlot.robots.topics import DIAGNOSTICS, Topic
+from sandlot.robots.topics import DIAGNOSTICS
 
 log = logging.getLogger(__name__)
 
 NAME = "estimator"
-FIX = Topic("fix", "sensor_msgs/msg/NavSatFix", "sensor", 5.0)
 LEAST_M = 0.02
 """No receiver is better."""
 
@@ -76,7 +75,7 @@ class EstimatorNode(Node):
         self._diagnostics = ros_node.publisher(self, DIAGNOSTICS)
         ros_node.subscription(self, topics.IMU, self._on_imu)
         ros_node.subscription(self, topics.WHEELS, self._on_wheels)
-        ros_node.subscription(self, FIX, self._on_fix)
+        ros_node.subscription(self, topics.FIX, self._on_fix)
         ros_node.timer(self, 1.0 / self._config.rate_hz, self._on_tick)
         ros_node.timer(self, 1.0, self._diagnose)
 

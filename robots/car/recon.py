@@ -17,7 +17,7 @@ from sandlot.robots.car import hindsight, task
 from sandlot.robots.car.hindsight import Goals, HindsightConfig, Poses
 from sandlot.robots.car.practice import Cause, PracticeConfig, cost
 from sandlot.robots.car.recon_file import Drive
-from sandlot.robots.car.spec import CAMERA, CONTROL_HZ, CarCommand, CarLimits, CarReading
+from sandlot.robots.car.spec import CAMERA, CONTROL_HZ, IMAGE_PX, CarCommand, CarLimits, CarReading
 
 TASK = "recon"
 MOST_STEPS = 10_000
@@ -36,7 +36,7 @@ class ReconConfig:
         skip_damaged: leave out files that cannot be read, and say how many.
     """
 
-    image_px: int = 64
+    image_px: int = IMAGE_PX
     hz: float = 3.0
     collision: str = "physical"
     wheelbase_m: float = 0.33
@@ -57,7 +57,7 @@ class ReconConfig:
             task=TASK,
             state=task.state_entries(),
             images={CAMERA: (self.image_px, self.image_px, 3)},
-            action=task.action_entries(limits),
+            action=limits.entries(),
             control_hz=self.hz,
             max_episode_steps=MOST_STEPS,
         ).check()

@@ -10,7 +10,7 @@ from sandlot.learners.errors import SandlotError
 from sandlot.robots import step_message
 from sandlot.robots.car import readings, topics
 from sandlot.robots.car.readings import Freshness
-from sandlot.robots.car.spec import CONTROL_HZ, CarCommand, CarLimits, CarReading, CarScene
+from sandlot.robots.car.spec import CONTROL_HZ, IMAGE_PX, CarCommand, CarLimits, CarReading, CarScene
 from sandlot.robots.observer import Sample
 from sandlot.robots.protocol import Camera
 from sandlot.robots.ros_robot import RosRobot
@@ -37,7 +37,7 @@ class RosCar(RosRobot[CarReading, "CarLink"]):
         limits: CarLimits,
         *,
         cameras: Sequence[str] = (),
-        image_px: int = 64,
+        image_px: int = IMAGE_PX,
         namespace: str = "car",
         freshness: Freshness | None = None,
         latency_s: Mapping[str, float] | None = None,
@@ -46,6 +46,7 @@ class RosCar(RosRobot[CarReading, "CarLink"]):
         self.limits, self._teleop = limits, teleop
         self.cameras: dict[str, Camera] = {name: (image_px, image_px, 3) for name in cameras}
         self._command = CarCommand()
+        self._goals: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0, 0.0), (0.0, 0.0))
         watch = readings.observer(self.cameras, freshness or Freshness(), latency_s or {})
         super().__init__(CONTROL_HZ, namespace, watch)
 
@@ -106,8 +107,16 @@ class RosCar(RosRobot[CarReading, "CarLink"]):
 
     def view(self) -> step_message.View:
         """What the newest observation is made of."""
-        extra = {"command": (self._command.speed_mps, self._command.steering_rad)}
+        goal, following = self._goals
+        command = (self._command.speed_mps, self._command.steering_rad)
+        extra = {"command": command, "goal": goal, "following": following}
         return step_message.View({t: s.stamp_ns for t, s in self._samples.items()}, extra)
+
+    def aim(self, goal_m: np.ndarray, following_m: np.ndarray) -> None:
+        """What it drives to from here on: a part of the newest observation, as its steps say it."""
+        self._goals = (tuple(map(float, goal_m)), tuple(map(float, following_m)))
+        before, after = self._views
+        self._views = (before, self.view() if after else None)
 
     def rebase(self) -> None:
         """After a pause it stands."""

@@ -11,7 +11,7 @@ from sandlot.robots.car import course as courses
 from sandlot.robots.car.env import CarEnv, Place
 from sandlot.robots.car.practice import PracticeConfig
 from sandlot.robots.car.ros_car import RosCar
-from sandlot.robots.car.spec import CarLimits, CarScene
+from sandlot.robots.car.spec import IMAGE_PX, CarLimits, CarScene
 from sandlot.robots.car.topics import TASKS
 from sandlot.robots.env import Obs
 from sandlot.robots.intervention import Intervention
@@ -25,7 +25,7 @@ def make(
     *,
     render_mode: str | None = None,
     cameras: Sequence[str] = (),
-    image_px: int = 64,
+    image_px: int = IMAGE_PX,
     course: str = "",
     practice: Sequence[str] = (),
     namespace: str = "car",

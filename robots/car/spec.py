@@ -17,6 +17,8 @@ CONTROL_HZ = 10.0
 GRAVITY_MPS2 = 9.81
 CAMERA = "bumper"
 """The camera that looks ahead from the front bumper."""
+IMAGE_PX = 64
+"""Width and height of its frames in an observation."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,18 @@ The reward is the speed towards the next checkpoint (FastRLAP, Stachowicz et al.
 `UNIT_MPS`; how driving ended costs what `practice` says.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from sandlot.learners.schema import Entry
-from sandlot.robots.car.spec import GRAVITY_MPS2, CarLimits, CarReading
+from sandlot.learners.schema import Entry, EnvSpec
+from sandlot.robots.car.spec import CONTROL_HZ, GRAVITY_MPS2, CarLimits, CarReading
+from sandlot.robots.protocol import Camera
 
 UNIT_MPS = 4.0
 """Speeds, and rewards, are of order 1 in this unit."""
+MOST_STEPS = 1200
+"""An episode is cut after two minutes."""
 UNIT_RADPS, UNIT_M, UNIT_RAD = 4.0, 5.0, 0.4
 
 
@@ -28,9 +33,16 @@ def state_entries() -> tuple[Entry, ...]:
     )
 
 
-def action_entries(limits: CarLimits) -> tuple[Entry, ...]:
-    """The named entries of the action, in order."""
-    return limits.entries()
+def env_spec(name: str, limits: CarLimits, cameras: Mapping[str, Camera]) -> EnvSpec:
+    """What is observed and done in a task of this name; `cameras` as [H, W, 3] by name."""
+    return EnvSpec(
+        task=name,
+        state=state_entries(),
+        images=dict(cameras),
+        action=limits.entries(),
+        control_hz=CONTROL_HZ,
+        max_episode_steps=MOST_STEPS,
+    ).check()
 
 
 def observe(reading: CarReading, goal_m: np.ndarray, following_m: np.ndarray) -> np.ndarray:

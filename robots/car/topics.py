@@ -32,6 +32,8 @@ By the wheels; as told; and the strongest horizontal acceleration since the mess
 samples faster than it is read, else 0. `fault`: 1 while the drive has a fault, and for a second after it, and
 when wheels or steering do not do what their settings say: the gate stops, and somebody has to arm it.
 """
+FIX = Topic("fix", "sensor_msgs/msg/NavSatFix", "sensor", 5.0)
+"""What a GPS receiver says, where the car has one: `estimator_node` makes `odom` of it."""
 BATTERY = Topic("battery", "sensor_msgs/msg/BatteryState", "sensor", STATE_HZ)
 
 DRIVE = Topic("drive", DRIVE_TYPE, "command", DRIVE_HZ)
@@ -52,3 +54,8 @@ STATE = (ODOM, IMU, WHEELS, BATTERY)
 def observed(cameras: Sequence[str]) -> tuple[Topic, ...]:
     """Everything that an observation is made of."""
     return (*STATE, *(image(camera) for camera in cameras))
+
+
+def recorded(_: Sequence[str], cameras: Sequence[str]) -> tuple[Topic, ...]:
+    """Everything that moves between actor, person, gate and driver, and what an estimator is fed with."""
+    return (*observed(cameras), FIX, DRIVE, TELEOP, PAUSE, COMMAND, HOLD)

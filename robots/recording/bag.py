@@ -25,6 +25,15 @@ from sandlot.robots.recording.errors import BagError, needs
 from sandlot.robots.recording.mcap_read import McapReader, Message, repair
 from sandlot.robots.recording.mcap_write import McapWriter
 
+ACKERMANN = {
+    "ackermann_msgs/msg/AckermannDrive": "\n".join(
+        f"float32 {name}"
+        for name in ("steering_angle", "steering_angle_velocity", "speed", "acceleration", "jerk")
+    ),
+    "ackermann_msgs/msg/AckermannDriveStamped": "std_msgs/Header header\nackermann_msgs/AckermannDrive drive",
+}
+"""A car's messages, which are not among those of ROS itself."""
+
 
 class BagInfo(NamedTuple):
     """What is in a bag: messages by topic, types, first and last arrival, bytes; `finished`: not killed."""
@@ -200,9 +209,12 @@ class Bag:
 def typestore() -> Any:
     """The message types of ROS 2, without ROS."""
     with needs("data", "reading and writing bags"):
-        from rosbags.typesys import Stores, get_typestore  # noqa: PLC0415  (an extra)
+        from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: PLC0415  (an extra)
 
-        return get_typestore(Stores.ROS2_KILTED)
+        store = get_typestore(Stores.ROS2_KILTED)
+        for name, definition in ACKERMANN.items():
+            store.register(get_types_from_msg(definition, name))
+        return store
 
 
 def decoder() -> Callable[[Message], Any]:

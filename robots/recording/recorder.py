@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sandlot.learners.errors import ConfigError, DiskFullError, StoreError
+from sandlot.robots.kinds import KINDS
 from sandlot.robots.recording.bag import BagWriter
 from sandlot.robots.recording.bag_metadata import Recorded
 
@@ -31,12 +32,13 @@ class RecorderConfig:
     """How to record.
 
     Attributes:
+        kind: of robot: `arm` or `car`.
         folder: where bags go; each start makes one in it, named by robot and time.
         bag: the bag's own folder instead; it must not exist.
         task: what is practised, kept with the bag.
         objects: tracked objects of the task.
         cameras: cameras to record.
-        settings: the env's settings as JSON, kept with the bag.
+        image_px: width and height of the frames that are observed, kept with the bag; 0: the task's default.
         compression: "none" or "lz4".
         split_mb: a new file is begun at this size.
         reserve_mb: so much of the disk is left free.
@@ -45,12 +47,13 @@ class RecorderConfig:
         queue_mb: messages wait in this much memory when the disk is slow; more are dropped and counted.
     """
 
+    kind: str = "arm"
     folder: str = "bags"
     bag: str = ""
     task: str = ""
     objects: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
-    settings: str = "{}"
+    image_px: int = 0
     compression: str = "none"
     split_mb: int = 2048
     reserve_mb: int = 512
@@ -59,6 +62,8 @@ class RecorderConfig:
     queue_mb: int = 256
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"kind={self.kind!r} is unknown; robots are {', '.join(KINDS)}")
         if self.compression not in ("none", "lz4"):
             raise ConfigError(f"compression={self.compression!r} is unknown; choose none or lz4")
         for name in ("split_mb", "queue_mb", "flush_s", "sync_s"):

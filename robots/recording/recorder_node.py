@@ -20,7 +20,7 @@ from rclpy.subscription import Subscription
 
 from sandlot.robots import ros_node, ros_params, ros_qos
 from sandlot.robots.recording.recorder import Recorder, RecorderConfig
-from sandlot.robots.recording.topics import arm_topics, discovered, recorded
+from sandlot.robots.recording.topics import discovered, recorded, robot_topics
 from sandlot.robots.ros_latest import Polled
 from sandlot.robots.topics import DIAGNOSTICS, Topic
 
@@ -37,14 +37,14 @@ class RecorderNode(Node):
         super().__init__(NAME)
         cfg = ros_params.declare(self, RecorderConfig)
         ros_params.refuse_unknown(self)
-        self.robot = self.get_namespace().strip("/") or "arm"
-        topics = arm_topics(cfg.objects, cfg.cameras)
+        self.robot = self.get_namespace().strip("/") or cfg.kind
+        topics = robot_topics(cfg.kind, cfg.objects, cfg.cameras)
         custom = {
             "robot": self.robot,
             "task": cfg.task,
             "objects": json.dumps(cfg.objects),
             "cameras": json.dumps(cfg.cameras),
-            "settings": cfg.settings,
+            "image_px": str(cfg.image_px),
         }
         folder = cfg.bag_folder(self.robot, time.time())
         self.recorder = Recorder(folder, [recorded(t, self.robot) for t in topics], cfg, custom)

@@ -1,31 +1,25 @@
 """A bag to training steps, through the code that made the observations when the robot moved.
 
 `actor/step` says of every step what was done, and which message of every topic its observations were made of.
-Those are looked up, read (`arm.readings`) and observed (the task), and a recorder as the actor's numbers and
+Those are looked up and observed again (`robots/KIND/replayed.py`), and a recorder as the actor's numbers and
 flags them. A step that cannot be made, because a message was not recorded, ends its segment and is counted.
 """
 
 import json
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from sandlot.learners import envs
-from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.real_time import StepNote
 from sandlot.learners.recorder import Decision, EpisodeRecorder, Outcome
 from sandlot.learners.schema import EnvSpec, Flag, Stream
-from sandlot.robots import step_message
-from sandlot.robots.arm import readings, topics
-from sandlot.robots.arm.spec import Command
-from sandlot.robots.arm.tasks import ArmTask
+from sandlot.robots import kinds, step_message
 from sandlot.robots.errors import SensorError
-from sandlot.robots.protocol import Camera
 from sandlot.robots.recording.bag import Bag, decoder
 from sandlot.robots.recording.episodes import EpisodeSteps, grouped
 from sandlot.robots.recording.errors import BagError
@@ -40,6 +34,22 @@ KEPT_NS = 3 * NS
 
 Noted = tuple[StepNote, step_message.View, step_message.View | None, int]
 """A step, the observations before and after it, and the stamp of its action."""
+
+
+class Replayed(Protocol):
+    """What a robot's observations are, and how they are made of its recorded messages.
+
+    Attributes:
+        spec: of the env that was practised.
+        topics: what an observation is made of.
+    """
+
+    spec: EnvSpec
+    topics: tuple[str, ...]
+
+    def observe(self, values: Mapping[str, Any], extra: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+        """The observation of these messages, and of what `step_message.View` has besides."""
+        ...
 
 
 @dataclass
@@ -82,9 +92,10 @@ class BagSteps:
         if not self.task:
             self.bag.info()  # a damaged bag is told first
             raise ConfigError(f"bag '{self.bag.folder}' does not say what was practised; name it with --task")
-        env = envs.make(self.task, **EnvConfig(cameras=self.cameras, robot="ros").kwargs())
-        self.spec: EnvSpec = envs.env_spec(env)
-        self._observer = _Observations(env.get_wrapper_attr("task"), self.spec.images)
+        replayed = kinds.part(kinds.of_task(self.task), "replayed").Replayed
+        robot: Replayed = replayed(self.task, self.cameras, int(said.get("image_px", "0")))
+        self.spec = robot.spec
+        self._observer = _Observations(robot)
 
     def episodes(self) -> Iterator[EpisodeSteps]:
         """Every episode, in order. After it ran through, `missing` says what could not be made."""
@@ -141,9 +152,8 @@ class BagSteps:
 class _Observations:
     """Recorded messages by topic and stamp, and the observation that a step made of them."""
 
-    def __init__(self, task: ArmTask, cameras: dict[str, Camera]) -> None:
-        self._task, self._cameras = task, cameras
-        self.topics = [t.name for t in topics.observed(task.tracked(), tuple(cameras))]
+    def __init__(self, robot: Replayed) -> None:
+        self._robot, self.topics = robot, robot.topics
         self._decode = decoder()
         self._kept: dict[str, dict[int, Message]] = {name: {} for name in self.topics}
         self._order: deque[tuple[int, str, int]] = deque()
@@ -163,15 +173,7 @@ class _Observations:
         if self._last and self._last[0] == view:
             return self._last[1]
         values = {topic: self._message(topic, stamp) for topic, stamp in view.stamps_ns.items()}
-        numbers = view.extra["command"]
-        command = Command(readings.pose_of(numbers[:-1]), bool(numbers[-1]))
-        known = {
-            name.removeprefix("object."): readings.pose_of(pose)
-            for name, pose in view.extra.items()
-            if name.startswith("object.")
-        }
-        reading = readings.reading(values, command, known)
-        obs = {"state": self._task.observe(reading), "images": readings.images(values, self._cameras)}
+        obs = self._robot.observe(values, view.extra)
         self._last = view, obs
         return obs
 

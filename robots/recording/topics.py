@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
+from sandlot.robots import kinds
 from sandlot.robots.arm import topics as arm
 from sandlot.robots.recording.bag_metadata import Recorded
 from sandlot.robots.topics import DIAGNOSTICS, ESTOP, GATE_STATE, JOY, P_SUCCESS, STEP, Topic
 
+SHARED = (JOY, GATE_STATE, STEP, P_SUCCESS, ESTOP, DIAGNOSTICS)
+"""What every robot has, and what people do."""
 
-def arm_topics(objects: Sequence[str], cameras: Sequence[str]) -> list[Topic]:
-    """Everything that moves between actor, gate and driver of an arm, and what people do."""
-    placed = [arm.place(name) for name in objects]
-    shared = [JOY, GATE_STATE, STEP, P_SUCCESS, ESTOP, DIAGNOSTICS]
-    return [*arm.observed(objects, cameras), *arm.ACTION, *arm.COMMAND, *placed, *shared]
+
+def robot_topics(kind: str, objects: Sequence[str], cameras: Sequence[str]) -> list[Topic]:
+    """Everything that is recorded of a kind of robot with these objects and cameras."""
+    return [*kinds.part(kind, "topics").recorded(objects, cameras), *SHARED]
 
 
 def discovered(name: str, namespace: str) -> Topic | None:

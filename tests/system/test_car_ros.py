@@ -22,7 +22,6 @@ from sandlot.robots import ros_node  # noqa: E402
 from sandlot.robots.car import course as courses  # noqa: E402
 from sandlot.robots.car import ros_messages, topics  # noqa: E402
 from sandlot.robots.car.device import CarState, Inertial  # noqa: E402
-from sandlot.robots.car.estimator_node import FIX  # noqa: E402
 from sandlot.robots.car.spec import CarCommand  # noqa: E402
 from sandlot.robots.errors import RobotStoppedError  # noqa: E402
 from sandlot.robots.gate import Mode  # noqa: E402
@@ -181,7 +180,7 @@ def test_a_reversed_wheel_sign_is_found_while_driving_and_the_car_stays_braked(r
 def test_gps_that_is_lost_takes_the_odometry_away_and_is_named(ros_domain, tmp_path, beside):  # noqa: F811
     """A car drives round a circle of 20 m radius at 2 m/s; 1e-5 degrees of latitude are 1.11 m."""
     zurich, odom, fixes, began_s = (47.37, 8.54), [], [True], time.monotonic()
-    out = {t.name: ros_node.publisher(beside.node, t) for t in (topics.WHEELS, topics.IMU, FIX)}
+    out = {t.name: ros_node.publisher(beside.node, t) for t in (topics.WHEELS, topics.IMU, topics.FIX)}
     ros_node.subscription(beside.node, topics.ODOM, odom.append)
 
     def place():
@@ -198,13 +197,13 @@ def test_gps_that_is_lost_takes_the_odometry_away_and_is_named(ros_domain, tmp_p
 
     def fix():
         if fixes[0]:
-            (east, north), message = place(), out[FIX.name].msg_type()
+            (east, north), message = place(), out[topics.FIX.name].msg_type()
             message.header = header(time.time_ns(), "gps")
             message.latitude = zurich[0] + np.degrees(north / 6_367_000.0)
             message.longitude = zurich[1] + np.degrees(east / (6_387_000.0 * np.cos(np.radians(zurich[0]))))
             message.position_covariance_type = 2
             message.position_covariance[0] = message.position_covariance[4] = 0.01
-            out[FIX.name].publish(message)
+            out[topics.FIX.name].publish(message)
 
     timers = [ros_node.timer(beside.node, 0.02, drive), ros_node.timer(beside.node, 0.2, fix)]
     words = (

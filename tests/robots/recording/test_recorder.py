@@ -9,7 +9,7 @@ from sandlot.learners.errors import ConfigError, StoreError
 from sandlot.robots.recording import recorder as module
 from sandlot.robots.recording.bag import Bag, decoder
 from sandlot.robots.recording.recorder import Recorder, RecorderConfig
-from sandlot.robots.recording.topics import arm_topics, discovered
+from sandlot.robots.recording.topics import discovered, robot_topics
 
 Usage = namedtuple("Usage", "free")
 
@@ -82,6 +82,8 @@ def test_a_slow_disk_costs_messages_but_no_memory(tmp_path, monkeypatch):
 def test_settings_that_make_no_sense(tmp_path):
     with pytest.raises(ConfigError, match="compression='zip' is unknown; choose none or lz4"):
         RecorderConfig(compression="zip")
+    with pytest.raises(ConfigError, match="kind='boat' is unknown; robots are arm, car"):
+        RecorderConfig(kind="boat")
     with pytest.raises(ConfigError, match="split_mb=0 must be greater than 0"):
         RecorderConfig(split_mb=0)
     (tmp_path / "file").write_text("")
@@ -90,9 +92,12 @@ def test_settings_that_make_no_sense(tmp_path):
 
 
 def test_which_topics():
-    names = [t.full_name("arm") for t in arm_topics(["cube"], ["front"])]
+    names = [t.full_name("arm") for t in robot_topics("arm", ["cube"], ["front"])]
     assert {"/arm/objects/cube", "/arm/place/cube", "/arm/camera/front/image_raw", "/estop"} <= set(names)
     assert len(set(names)) == len(names)
+    car = [t.full_name("car") for t in robot_topics("car", [], ["bumper"])]
+    assert {"/car/odom", "/car/fix", "/car/drive", "/car/camera/bumper/image_raw", "/estop"} <= set(car)
+    assert len(set(car)) == len(car)
     assert discovered("/arm/camera/wrist/image_raw", "arm").quality == "image"
     assert discovered("/arm/objects/hole", "arm").name == "objects/hole"
     assert discovered("/other/objects/hole", "arm") is None

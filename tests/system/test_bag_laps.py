@@ -1,0 +1,70 @@
+"""A bag of a car's drive through real topics gives its steps, bit for bit, and the course of its slow lap."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
+from tests.stalls import real_time
+from tests.system.test_bag_steps import same, stop
+from tests.system.test_recorder import SRC, start
+
+from sandlot.learners.schema import Flag
+from sandlot.learners.store_read import RunReader
+from sandlot.robots.car import course as courses
+from sandlot.robots.recording.bag import Bag
+from sandlot.robots.recording.episodes import read_episodes
+from sandlot.robots.recording.source import open_folder
+
+pytest.importorskip("rclpy")
+
+pytestmark = real_time
+NODE = ("--ros-args", "-r", "__ns:=/car")
+
+
+def drive(folder, env) -> None:
+    """Records a lap and a crash; the steps are in `folder/run`, the bag in `folder/bag`."""
+    camera = ("-p", "cameras:=[bumper]")
+    gate = ("-p", "auto_arm:=true", "-p", "deadline_s:=1.0", "-p", "deadman_button:=-1")
+    kept = ("-p", "kind:=car", "-p", "task:=car_hall", "-p", f"bag:={folder / 'bag'}", "-p", "reserve_mb:=0")
+    nodes = [
+        start("-m", "sandlot.robots.car.car_node", *NODE, *camera, "-p", "gate_timeout_s:=1.0", env=env),
+        start("-m", "sandlot.robots.car.gate_node", *NODE, *gate, env=env),
+    ]
+    recorder = start("-m", "sandlot.robots.recording.recorder_node", *NODE, *camera, *kept, env=env)
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / "bag").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        driver = start("-m", "tests.system.recorded_lap", str(folder / "run"), "bumper", env=env)
+        try:
+            assert driver.wait(200) == 0
+        finally:
+            stop(driver)
+    finally:
+        for process in (recorder, *nodes):
+            stop(process)
+
+
+def test_a_cars_bag_gives_its_steps_bit_for_bit_and_its_course(tmp_path, ros_domain):  # noqa: F811
+    drive(tmp_path, ros_domain)
+    assert Bag(tmp_path / "bag").info().finished
+    recorded = open_folder(tmp_path / "bag")
+    lived, again = list(read_episodes(RunReader(tmp_path / "run"))), list(recorded.read())
+    assert recorded.notes() == []
+    for a, b in zip(lived, again, strict=True):
+        same(a, b)
+    assert any(e.success for e in lived) and Flag(int(lived[-1].steps["flags"][-1])) & Flag.TERMINATED
+    made = tmp_path / "course.yaml"
+    argv = [sys.executable, "-m", "sandlot", "course", "lap", str(tmp_path / "bag"), "--out", str(made)]
+    done = subprocess.run(
+        [*argv, "--json"], check=False, env={**os.environ, "PYTHONPATH": SRC}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["checkpoints"] == len(courses.load(made).checkpoints_m)
+    assert np.ptp(np.array(courses.load(made).checkpoints_m), axis=0).min() > 1.0
