@@ -1,6 +1,6 @@
 """What runs when a robot is up: the one description of its processes, for `sandlot up` and for `ros2 launch`.
 
-    driver <- gate <- actor <- learner,  and when asked for: joy (a person's hands), recorder
+    driver <- gate <- actor <- learner,  and when asked for: joy (a person's hands), hands, recorder
 
 Two tasks in turn have a learner each and share the actor.
 
@@ -93,6 +93,7 @@ def nodes(
     specs = [driver(config), gate(config), *cameras(config)]
     if config.teleop in HANDS:
         specs.append(joy(config))
+        specs += [hands(config)] if KINDS[config.kind].hands else []
     if config.record:
         specs.append(recorder(config, folder))
     if config.robot == "sim":
@@ -141,6 +142,11 @@ def joy(config: UpConfig) -> NodeSpec:
     if config.teleop == "scripted":
         return _node(config, "joy", f"sandlot.robots.{config.kind}.person_node", task=config.task)
     return _node(config, "joy", "sandlot.robots.teleop.joy_node", device=config.teleop)
+
+
+def hands(config: UpConfig) -> NodeSpec:
+    """What those hands command, where that is not the actor's business."""
+    return _node(config, "hands", f"sandlot.robots.{config.kind}.hands_node", alone=not config.learner)
 
 
 def cameras(config: UpConfig) -> list[NodeSpec]:

@@ -22,6 +22,8 @@ class RobotKind(NamedTuple):
         tasks: "module:attribute" of its tasks by name, imported when asked for.
         action: the topic that an actor's commands are counted on.
         person: whether a scripted person can take over.
+        hands: whether a person's hands command it on a topic of their own (`robots/KIND/hands_node.py`), past
+            the actor; else the actor does what they ask for.
         sim_gate: parameters of the gate of a simulated one.
     """
 
@@ -30,6 +32,7 @@ class RobotKind(NamedTuple):
     tasks: str
     action: str
     person: bool = False
+    hands: bool = False
     sim_gate: tuple[tuple[str, int | float | str], ...] = ()
 
 
@@ -46,6 +49,7 @@ KINDS = {
         task="car_hall",
         tasks="sandlot.robots.car.topics:TASKS",
         action="drive",
+        hands=True,
         sim_gate=(("deadman_button", -1),),  # nobody is run over
     ),
 }

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from sandlot.robots.ros_robot import RosRobot
 
 if TYPE_CHECKING:
     from sandlot.robots.car.ros_link import CarLink
+    from sandlot.robots.teleop.mapping import Intent
 
 
 class RosCar(RosRobot[CarReading, "CarLink"]):
@@ -66,6 +68,10 @@ class RosCar(RosRobot[CarReading, "CarLink"]):
     def taken_over(self) -> bool:
         """Whether a person drives."""
         return self.link.taken_over
+
+    def intent(self, now_s: float) -> "Intent":
+        """What the person wants, but for driving: their hands do that on `teleop`, past the actor."""
+        return replace(super().intent(now_s), take_over=False)
 
     def reset(self, scene: CarScene, rng: np.random.Generator) -> None:
         """Takes the car where it stands: nobody but a person puts it anywhere."""

@@ -14,9 +14,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_robot_of_the_table_has_its_nodes_its_parameters_and_its_tasks(kind):
-    for node in (f"{kind}_node", "gate_node"):
-        assert importlib.util.find_spec(f"sandlot.robots.{kind}.{node}")
     found = KINDS[kind]
+    for node in (f"{kind}_node", "gate_node", "topics", "replayed", *(["hands_node"] if found.hands else [])):
+        assert importlib.util.find_spec(f"sandlot.robots.{kind}.{node}")
+    assert kinds.of_task(found.task) == kind
     for name in (kind, *(f"{kind}_{device}" for device in found.devices)):
         assert (ROOT / "config" / f"{name}.yaml").is_file(), name
     assert (ROOT / "launch" / f"{kind}.launch.py").is_file()
@@ -30,6 +31,21 @@ def test_a_device_of_another_robot_is_refused_with_the_choices():
         UpConfig(kind="car", robot="franka")
     with pytest.raises(ConfigError, match="no scripted person"):
         UpConfig(kind="car", teleop="scripted")
+
+
+def test_a_cars_hands_have_a_node_of_their_own():
+    def started(**changes):
+        specs = graph.nodes(UpConfig(teleop="gamepad", **changes), pathlib.Path("runs/lab"), 5570)
+        return {spec.name: spec.parameters for spec in specs}
+
+    assert "hands" not in started(kind="arm")
+    assert not started(kind="car", course="hall.yaml")["hands"]["alone"]
+    assert started(kind="car", learner=False)["hands"]["alone"]
+
+
+def test_a_task_of_no_robot_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match="task 'boat' is none .* these are arm_reach, .*, car_yard"):
+        kinds.of_task("boat")
 
 
 def test_a_task_that_is_not_named_is_the_robots_own():

@@ -1,4 +1,4 @@
-"""Drives a car one slow lap and more through ROS while it is recorded: STORE [CAMERA...]; STORE gets the steps.
+"""Drives a car a slow lap and more through ROS while it is recorded: STORE [CAMERA...]; STORE gets the steps.
 
 Patient with a busy machine: what is tested is that the bag holds the same steps, not how fast they came.
 """

@@ -27,7 +27,8 @@ from sandlot.robots.errors import RobotStoppedError  # noqa: E402
 from sandlot.robots.gate import Mode  # noqa: E402
 from sandlot.robots.gate_messages import read_state  # noqa: E402
 from sandlot.robots.ros_messages import header  # noqa: E402
-from sandlot.robots.topics import GATE_STATE  # noqa: E402
+from sandlot.robots.teleop.mapping import Button, Hands  # noqa: E402
+from sandlot.robots.topics import GATE_STATE, JOY  # noqa: E402
 from sandlot.robots.vesc.emulator import Emulator  # noqa: E402
 from sandlot.robots.vesc.motor import MotorConfig  # noqa: E402
 from sandlot.sim.car_envs import make  # noqa: E402
@@ -36,12 +37,13 @@ pytestmark = real_time
 
 
 @contextlib.contextmanager
-def nodes(env, folder, **driver):
-    """Driver and gate of a car; the gate of one that needs no deadman."""
+def nodes(env, folder, *, hands=None, **driver):
+    """Driver and gate of a car, and who drives it by hand; the gate of one that needs no deadman."""
     words = {
         "sandlot.robots.car.car_node": driver,
         "sandlot.robots.car.gate_node": {"deadman_button": -1},
     }
+    words |= {"sandlot.robots.car.hands_node": hands} if hands is not None else {}
     with contextlib.ExitStack() as held:
         log = held.enter_context((folder / "nodes.log").open("ab"))
         for module, parameters in words.items():
@@ -64,8 +66,9 @@ class Beside:
         )
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
-        self.out = {t.name: ros_node.publisher(self.node, t) for t in (topics.DRIVE, topics.TELEOP)}
+        self.out = {t.name: ros_node.publisher(self.node, t) for t in (topics.DRIVE, topics.TELEOP, JOY)}
         self.wishes = {}
+        self.hands = None
         self.speed_mps, self.gate = 0.0, None
         ros_node.subscription(self.node, topics.WHEELS, self._on_wheels)
         ros_node.subscription(self.node, GATE_STATE, self._on_gate)
@@ -88,6 +91,10 @@ class Beside:
     def _say(self):
         for name, command in dict(self.wishes).items():
             self.out[name].publish(ros_messages.command_message(command, time.time_ns()))
+        if self.hands is not None:
+            joy = self.out[JOY.name].msg_type(axes=list(self.hands.axes), buttons=self.hands.buttons())
+            joy.header = header(time.time_ns(), "test")
+            self.out[JOY.name].publish(joy)
 
     def until(self, done, what, within_s=40.0):
         until_s = time.monotonic() + within_s
@@ -135,6 +142,26 @@ def test_a_simulated_car_drives_as_told_a_person_goes_first_and_silence_brakes(r
         time.sleep(0.5)
         assert abs(beside.speed_mps) < 0.1  # until it is armed
         beside.wishes.clear()
+
+
+def test_a_person_drives_by_stick_and_letting_go_is_a_pause(ros_domain, tmp_path, beside):  # noqa: F811
+    with nodes(ros_domain, tmp_path, hands={"alone": "true"}, device="sim"):
+        beside.armed()
+        beside.until(lambda: beside.node.count_publishers("teleop") > 1, "the hands come up")
+        stick = (0.8, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)
+        beside.hands = Hands(stick, frozenset())
+        time.sleep(0.5)
+        assert abs(beside.speed_mps) < 0.1  # who only moves the stick does not drive
+        beside.hands = Hands(stick, frozenset({Button.TAKE_OVER}))
+        beside.until(lambda: beside.speed_mps > 0.9, "drives")
+        beside.hands = Hands(stick, frozenset())
+        beside.until(lambda: abs(beside.speed_mps) < 0.1, "stands")
+        assert beside.gate.mode is Mode.ARMED and beside.gate.cause == "paused"
+        beside.hands = Hands((-1.0, *stick[1:]), frozenset({Button.TAKE_OVER}))
+        beside.until(lambda: beside.speed_mps < -0.5, "drives backwards")
+        beside.hands = None
+        beside.until(lambda: beside.gate.mode is Mode.STOPPED, "a joystick that falls silent stops it")
+        beside.until(lambda: abs(beside.speed_mps) < 0.1, "stands")
 
 
 def test_a_car_behind_a_vesc_drives_and_brakes(ros_domain, tmp_path, beside):  # noqa: F811
