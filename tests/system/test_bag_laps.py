@@ -13,7 +13,7 @@ from tests.stalls import real_time
 from tests.system.test_bag_steps import same, stop
 from tests.system.test_recorder import SRC, start
 
-from sandlot.learners.schema import Flag
+from sandlot.learners.schema import Flag, Source
 from sandlot.learners.store_read import RunReader
 from sandlot.robots.car import course as courses
 from sandlot.robots.recording.bag import Bag
@@ -62,9 +62,21 @@ def test_a_cars_bag_gives_its_steps_bit_for_bit_and_its_course(tmp_path, ros_dom
     assert any(e.success for e in lived) and Flag(int(lived[-1].steps["flags"][-1])) & Flag.TERMINATED
     made = tmp_path / "course.yaml"
     argv = [sys.executable, "-m", "sandlot", "course", "lap", str(tmp_path / "bag"), "--out", str(made)]
-    done = subprocess.run(
-        [*argv, "--json"], check=False, env={**os.environ, "PYTHONPATH": SRC}, capture_output=True
-    )
+    argv += ["--demos", str(tmp_path / "demos"), "--json"]
+    env = {**os.environ, "PYTHONPATH": SRC}
+    done = subprocess.run(argv, check=False, env=env, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["checkpoints"] == len(courses.load(made).checkpoints_m)
     assert np.ptp(np.array(courses.load(made).checkpoints_m), axis=0).min() > 1.0
+    by_hand = list(read_episodes(RunReader(tmp_path / "demos")))
+    assert {int(s) for e in by_hand for s in e.steps["source"]} == {Source.HUMAN}
+    assert again_by_hand(lived[0].steps, by_hand[0].steps) < 0.01
+
+
+def again_by_hand(lived, made) -> float:
+    """How far the actions of a drive are from those made of what was commanded in it, at their best match."""
+    apart = []
+    for ahead in range(4):  # the drive by hand begins when the car moves
+        n = min(len(lived) - ahead, len(made))
+        apart.append(np.abs(lived["action"][ahead:][:n] - made["action"][:n]).mean())
+    return float(min(apart))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import pathlib
 from typing import Any
 
@@ -15,6 +16,7 @@ from sandlot.robots.car import course as courses
 from sandlot.robots.car import course_picture
 from sandlot.robots.car.course_from_lap import LapConfig, course_from_lap
 from sandlot.robots.car.lap_file import read_lap
+from sandlot.robots.recording.bag import Bag
 
 HELP = {
     "drive": "in simulation: let the scripted driver drive one slow lap, and make a course of it",
@@ -62,6 +64,9 @@ class Lap:
         out: the course to write; `courses/NAME.yaml` when empty. A picture is written beside it.
         straight_m: most distance between two checkpoints.
         radius_m: a checkpoint is passed when the car is so close.
+        demos: folder to write the steps of the lap to, of a bag, for `sandlot train --demos-file`.
+        cameras: of those steps; the bag's own when none are named.
+        encoder: what replaces their frames by features, as `--encoder` does.
         json: end with one line of JSON.
     """
 
@@ -70,6 +75,9 @@ class Lap:
     out: str = ""
     straight_m: float = LapConfig.straight_m
     radius_m: float = LapConfig.radius_m
+    demos: str = ""
+    cameras: tuple[str, ...] = ()
+    encoder: str = ""
     json: bool = False
 
     def run(self) -> dict[str, Any]:
@@ -77,7 +85,20 @@ class Lap:
         name = self.name or pathlib.Path(self.file).stem
         config = LapConfig(straight_m=self.straight_m, radius_m=self.radius_m)
         course, lap_m = course_from_lap(read_lap(self.file), name, config)
-        return _written(pathlib.Path(self.out or FOLDER / f"{name}.yaml"), course, lap_m, None)
+        written = _written(pathlib.Path(self.out or FOLDER / f"{name}.yaml"), course, lap_m, None)
+        return written | (self._steps(course) if self.demos else {})
+
+    def _steps(self, course: courses.Course) -> dict[str, Any]:
+        """The lap once more, as steps of practice."""
+        if not pathlib.Path(self.file).is_dir():
+            raise ConfigError(f"--demos needs what the car sensed: '{self.file}' is a table; name a bag")
+        from sandlot.robots.car.lap_steps import write_lap_steps  # noqa: PLC0415  (needs ROS messages)
+
+        bag = Bag(self.file)
+        cameras = self.cameras or tuple(json.loads(bag.custom.get("cameras", "[]")))
+        out = pathlib.Path(self.demos)
+        made = write_lap_steps(bag, course, out, cameras=cameras, encoder=self.encoder)
+        return {"demos": self.demos, "steps": made.steps, "gaps": made.gaps}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
