@@ -146,7 +146,7 @@ def joy(config: UpConfig) -> NodeSpec:
 
 def hands(config: UpConfig) -> NodeSpec:
     """What those hands command, where that is not the actor's business."""
-    return _node(config, "hands", f"sandlot.robots.{config.kind}.hands_node", alone=not config.learner)
+    return _node(config, "hands", f"sandlot.robots.{config.kind}.hands_node")
 
 
 def cameras(config: UpConfig) -> list[NodeSpec]:

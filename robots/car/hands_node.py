@@ -1,13 +1,13 @@
 """A person drives a car: `python -m sandlot.robots.car.hands_node --ros-args -r __ns:=/car`.
 
 From `joy` to `teleop`, in the layout of `teleop.mapping`, while the button to take over is down: the stick
-forward is speed, to the side steering. A joystick that falls silent says nothing more, and the gate brakes.
+forward is speed, to the side steering. Letting go gives the car back to the actor; where there is none it is
+a pause: the car brakes, and its gate stays armed. A joystick that falls silent says no more: the gate stops.
 """
 
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sandlot.robots import ros_node, ros_params
@@ -21,23 +21,12 @@ from rclpy.node import Node  # isort: skip  (ros_node prepares its environment)
 NAME = "hands"
 
 
-@dataclass(frozen=True, kw_only=True)
-class HandsNodeConfig(HandsConfig):
-    """The node's parameters; see `HandsConfig`.
-
-    Attributes:
-        alone: nobody else drives, so letting go is a pause: the car brakes, and its gate stays armed.
-    """
-
-    alone: bool = False
-
-
 class HandsNode(Node):
     """Says what the hands ask for, 50 times a second."""
 
     def __init__(self) -> None:
         super().__init__(NAME)
-        self._config = ros_params.declare(self, HandsNodeConfig)
+        self._config = ros_params.declare(self, HandsConfig)
         ros_params.refuse_unknown(self)
         self._operator, self._drove = Operator(), False
         self._out = ros_node.publisher(self, topics.TELEOP)
@@ -55,7 +44,7 @@ class HandsNode(Node):
         command = wanted(intent, self._config)
         if command is not None:
             self._out.publish(ros_messages.command_message(command, time.time_ns()))
-        elif self._drove and self._config.alone and intent.alive:
+        elif self._drove and intent.alive and not self.count_publishers(topics.DRIVE.name):
             self._pause.publish(self._pause.msg_type())
         self._drove = command is not None
 

@@ -53,8 +53,8 @@ class RecordedCar:
         cameras: to be seen, as [H, W, 3] by name.
 
     Raises:
-        CourseError: a topic is missing.
-        DriveEndedError: there is no more.
+        CourseError: a topic is missing, or it never moves.
+        DriveEndedError: later, when there is no more.
     """
 
     taken_over = False
@@ -75,8 +75,11 @@ class RecordedCar:
         self._next = next(self._messages)
         self._newest: dict[str, Message] = {}
         self._held, self._jolt_mps2, self.now_ns = True, 0.0, self._next.log_ns
-        while not {topic.name for topic in needed} <= set(self._newest) or not self._moves():
-            self._pass(self._next.log_ns)
+        try:
+            while not {topic.name for topic in needed} <= set(self._newest) or not self._moves():
+                self._pass(self._next.log_ns)
+        except DriveEndedError:
+            raise CourseError(f"bag '{bag.folder}': the wheels never turned; record a drive") from None
 
     @property
     def time_s(self) -> float:

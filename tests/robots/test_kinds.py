@@ -35,12 +35,12 @@ def test_a_device_of_another_robot_is_refused_with_the_choices():
 
 def test_a_cars_hands_have_a_node_of_their_own():
     def started(**changes):
-        specs = graph.nodes(UpConfig(teleop="gamepad", **changes), pathlib.Path("runs/lab"), 5570)
-        return {spec.name: spec.parameters for spec in specs}
+        specs = graph.nodes(UpConfig(learner=False, **changes), pathlib.Path("runs/lab"), 5570)
+        return [spec.name for spec in specs]
 
-    assert "hands" not in started(kind="arm")
-    assert not started(kind="car", course="hall.yaml")["hands"]["alone"]
-    assert started(kind="car", learner=False)["hands"]["alone"]
+    assert "hands" not in started(kind="arm", teleop="gamepad")
+    assert started(kind="car", teleop="gamepad") == ["driver", "gate", "joy", "hands", "arming"]
+    assert "hands" not in started(kind="car")
 
 
 def test_a_task_of_no_robot_is_refused_with_those_there_are():

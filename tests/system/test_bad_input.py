@@ -46,6 +46,7 @@ WRONG = [
     (["train", TASK, "--cameras", "wrist"], ["cameras", "only Sandlot's own tasks"]),
     (["train", TASK, "--init", "nothing"], ["no run at 'runs/nothing'", "sandlot train TASK --run NAME"]),
     (["train", TASK, "--demos", "3"], ["expert"]),
+    (["demos", "car_hall", "--robot", "ros", "--teleop", "joy"], ["by driving it", "sandlot course lap"]),
     (["eval", "nothing"], ["no run at 'runs/nothing'", "none yet"]),
     (["export", "nothing"], ["no run at 'runs/nothing'"]),
     (["actor", TASK, "--learner", "127.0.0.1"], ["tcp://HOST:PORT"]),

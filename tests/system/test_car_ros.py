@@ -145,7 +145,8 @@ def test_a_simulated_car_drives_as_told_a_person_goes_first_and_silence_brakes(r
 
 
 def test_a_person_drives_by_stick_and_letting_go_is_a_pause(ros_domain, tmp_path, beside):  # noqa: F811
-    with nodes(ros_domain, tmp_path, hands={"alone": "true"}, device="sim"):
+    beside.node.destroy_publisher(beside.out.pop(topics.DRIVE.name))  # nobody else drives
+    with nodes(ros_domain, tmp_path, hands={}, device="sim"):
         beside.armed()
         beside.until(lambda: beside.node.count_publishers("teleop") > 1, "the hands come up")
         stick = (0.8, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0)

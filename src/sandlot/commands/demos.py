@@ -13,6 +13,8 @@ from sandlot.learners.env_config import EnvArgs, EnvConfig
 from sandlot.learners.errors import ConfigError
 from sandlot.learners.human_demos import give_time, record_human
 from sandlot.learners.store import RunStore
+from sandlot.robots import kinds
+from sandlot.robots.kinds import KINDS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,11 @@ def main(argv: list[str]) -> int:
     config = DemosConfig(
         task=flags.task, episodes=flags.episodes, seed=flags.seed, noise=flags.noise, env=flags.env
     )
+    if flags.env.robot == "ros" and KINDS[kinds.of_task(flags.task)].hands:
+        raise ConfigError(
+            f"task '{flags.task}' is shown by driving it: `sandlot up car --record --teleop gamepad`, then "
+            "`sandlot course lap BAG --demos FOLDER`"
+        )
     record = _by_hand if flags.env.teleop == "joy" else _by_script
     episodes, attempts, total = record(config, flags, folder)
     seconds = round(time.monotonic() - began_s, 2)

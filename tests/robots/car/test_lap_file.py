@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from sandlot.robots.car.course import Course
 from sandlot.robots.car.errors import CourseError
 from sandlot.robots.car.lap_file import ODOMETRY, read_lap
-from sandlot.robots.recording.bag import BagWriter, typestore
+from sandlot.robots.car.lap_steps import write_lap_steps
+from sandlot.robots.recording.bag import Bag, BagWriter, typestore
 from sandlot.robots.recording.bag_metadata import Recorded
 
 
@@ -33,6 +35,14 @@ def bag(folder, topics, places):
         for name in topics:
             writer.write(name, k + 1, odometry(store, x, y))
     writer.close()
+
+
+def test_steps_need_what_the_car_sensed_and_not_only_where_it_was(tmp_path):
+    bag(tmp_path / "lap", ["/car/odom"], [(0.0, 1.0), (0.5, 1.5), (2.0, -1.0)])
+    course = Course(name="lap", radius_m=0.5, checkpoints_m=((0.0, 0.0), (2.0, 0.0), (1.0, 2.0)))
+    with pytest.raises(CourseError, match="has no messages of imu, wheels, battery, camera/bumper/image_raw"):
+        write_lap_steps(Bag(tmp_path / "lap"), course, tmp_path / "demos", cameras=["bumper"])
+    assert not (tmp_path / "demos").exists()
 
 
 def test_positions_of_a_bag_are_those_of_its_odometry(tmp_path):
