@@ -247,18 +247,12 @@ class Actor:
 
     def _stale(self) -> bool:
         """Whether the weights are too old to act on; then the robot holds still."""
-        limit_s = self.config.stale_policy_s
-        if (
-            not limit_s
-            or self.config.on_stale == "continue"
-            or self.now.feed.age_s(time.monotonic()) <= limit_s
-        ):
+        limit_s, age_s = self.config.stale_policy_s, self.now.feed.age_s(time.monotonic())
+        if not limit_s or self.config.on_stale == "continue" or age_s <= limit_s:
             return False
         self._use(Use.LEARNER)
         self._hold()
-        log.warning(
-            "event=policy_stale age_s=%.1f limit_s=%.1f", self.now.feed.age_s(time.monotonic()), limit_s
-        )
+        log.warning("event=policy_stale age_s=%.1f limit_s=%.1f", age_s, limit_s)
         self.stop.wait(0.2)
         return True
 

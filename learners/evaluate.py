@@ -7,7 +7,6 @@ is the same whatever the number of worker processes. Workers talk JSON lines; no
 import contextlib
 import dataclasses
 import functools
-import itertools
 import json
 import math
 import os
@@ -19,30 +18,17 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sandlot.learners import envs, plugins
 from sandlot.learners.env_config import EnvConfig
-from sandlot.learners.errors import ConfigError, SandlotError, SpecError
-from sandlot.learners.frames import Frames
+from sandlot.learners.errors import ConfigError, SandlotError
+from sandlot.learners.playing import ActingPolicy, Played, check_match, load_policy, play
 from sandlot.learners.real_time import when_ready
-from sandlot.learners.schema import Entry, EnvSpec
 
 Z_95 = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
-
-
-class ActingPolicy(Protocol):
-    """Anything that chooses actions, float32 [A] in [-1, 1]; with `rng` None it adds no noise."""
-
-    @property
-    def spec(self) -> EnvSpec:
-        """What it was trained to observe and do."""
-
-    def act(self, obs: dict[str, Any], rng: np.random.Generator | None) -> np.ndarray:
-        """The action for one observation."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,19 +57,6 @@ class EvalConfig:
                 raise ConfigError(f"{name}={getattr(self, name)} must be at least 1")
         if self.env.robot == "ros" and self.workers > 1:
             raise ConfigError(f"workers={self.workers}: one robot can be evaluated by 1 worker only")
-
-
-class Played(msgspec.Struct, frozen=True):
-    """One episode; `success` is None where the task does not report any.
-
-    Where a classifier rewards, `success` is the task's own truth, if it is known, and `judged` its word.
-    """
-
-    seed: int
-    reward_sum: float
-    steps: int
-    success: bool | None
-    judged: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,53 +150,6 @@ def evaluate_task(
     return evaluate(policy, config, progress=progress)
 
 
-def play(env: envs.Env, policy: ActingPolicy, seed: int, *, sample: bool = False) -> Played:
-    """Plays one episode."""
-    rng = np.random.default_rng(seed) if sample else None
-    return play_on(env, policy, env.reset(seed=seed)[0], seed, rng)[0]
-
-
-def play_on(
-    env: envs.Env, policy: ActingPolicy, obs: dict[str, Any], seed: int, rng: np.random.Generator | None
-) -> tuple[Played, dict[str, Any]]:
-    """Plays an episode that has begun with `obs`; also what the env said at its end."""
-    reward_sum, steps, ended = 0.0, 0, False
-    info: dict[str, Any] = {}
-    shown = Frames()
-    while not ended:
-        obs, reward, terminated, truncated, info = env.step(policy.act(shown.add(obs, policy), rng))
-        reward_sum, steps, ended = reward_sum + float(reward), steps + 1, terminated or truncated
-    said = bool(info["success"]) if "success" in info else None
-    truth = info.get("true_success")  # known beside what a classifier says
-    outcome = (said,) if truth is None else (truth, said)
-    return Played(seed, reward_sum, steps, *outcome), info
-
-
-def check_match(policy: ActingPolicy, env: envs.Env) -> None:
-    """Raises SpecError unless the policy observes and does what the env offers, in simulation or on ROS."""
-    mine, theirs = policy.spec, envs.env_spec(env)
-    wrong = [
-        f"{name}: policy {getattr(mine, name)} != env {getattr(theirs, name)}"
-        for name in ("task", "control_hz", "state_size", "images", "action_size")
-        if getattr(mine, name) != getattr(theirs, name)
-    ]
-    wrong = wrong or [
-        *_entries_differ(mine.state, theirs.state),
-        *_entries_differ(mine.action, theirs.action),
-    ]
-    if wrong:
-        raise SpecError(
-            f"the policy of task '{mine.task}' does not fit task '{theirs.task}': {'; '.join(wrong)}; "
-            "evaluate it with the task, cameras and encoder it was trained with"
-        )
-
-
-def _entries_differ(mine: tuple[Entry, ...], theirs: tuple[Entry, ...]) -> list[str]:
-    """What differs between numbers of the same count; the unit of an encoder's features tells which one."""
-    pairs = itertools.zip_longest(*([f"{e.name} [{e.size}] {e.unit}" for e in its] for its in (mine, theirs)))
-    return [f"policy '{mine or ''}' != env '{theirs or ''}'" for mine, theirs in pairs if mine != theirs]
-
-
 def _play_here(policy: ActingPolicy, config: EvalConfig, which: range) -> Generator[Played, None, None]:
     """Plays the episodes of these indices in this process."""
     env = envs.make(config.task, **config.env.kwargs())
@@ -281,15 +207,6 @@ def _worker_main(order: str) -> None:
     except SandlotError as err:
         sys.stdout.write(f"{err}\n")
         sys.exit(2)
-
-
-def load_policy(policy: ActingPolicy | pathlib.Path) -> ActingPolicy:
-    """A policy as it is, or the one in a file."""
-    if not isinstance(policy, pathlib.Path):
-        return policy
-    from sandlot.learners.policy import Policy  # noqa: PLC0415  (only when a file is given)
-
-    return Policy.load(policy)
 
 
 @contextlib.contextmanager

@@ -15,16 +15,8 @@ import numpy as np
 
 from sandlot.learners import envs
 from sandlot.learners.errors import ConfigError, NotReadyError
-from sandlot.learners.evaluate import (
-    ActingPolicy,
-    EvalConfig,
-    Played,
-    check_match,
-    load_policy,
-    play_on,
-    progress_bar,
-    wilson,
-)
+from sandlot.learners.evaluate import EvalConfig, progress_bar, wilson
+from sandlot.learners.playing import ActingPolicy, Played, check_match, load_policy, play_on
 from sandlot.learners.real_time import when_ready
 
 MOST_EPISODES = 50

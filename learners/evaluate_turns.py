@@ -17,16 +17,8 @@ import numpy as np
 
 from sandlot.learners import envs
 from sandlot.learners.errors import ConfigError, NotReadyError
-from sandlot.learners.evaluate import (
-    ActingPolicy,
-    EvalConfig,
-    Evaluation,
-    Played,
-    check_match,
-    load_policy,
-    play_on,
-    progress_bar,
-)
+from sandlot.learners.evaluate import EvalConfig, Evaluation, progress_bar
+from sandlot.learners.playing import ActingPolicy, Played, check_match, load_policy, play_on
 from sandlot.learners.real_time import ResetNote, when_ready
 from sandlot.learners.turns import Trial, Turn, TurnConfig, done_before, judged
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from sandlot.learners import envs
 from sandlot.learners.errors import SandlotError
-from sandlot.learners.evaluate import ActingPolicy, EvalConfig, check_match
+from sandlot.learners.evaluate import EvalConfig
 from sandlot.learners.frames import Frames
+from sandlot.learners.playing import ActingPolicy, check_match
 
 log = logging.getLogger(__name__)
 

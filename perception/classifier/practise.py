@@ -18,8 +18,8 @@ from sandlot.learners import envs
 from sandlot.learners.config import existing_run, load_config
 from sandlot.learners.demos import require_expert
 from sandlot.learners.errors import ConfigError
-from sandlot.learners.evaluate import check_match
 from sandlot.learners.frames import Frames
+from sandlot.learners.playing import check_match
 from sandlot.learners.policy import Policy
 from sandlot.learners.prepare import CONFIG_FILE, POLICY_FILE
 from sandlot.perception.classifier.dataset import Clip, Layout

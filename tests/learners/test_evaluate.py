@@ -11,7 +11,8 @@ from sandlot.commands.evaluate import _on
 from sandlot.learners import envs
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError, SandlotError, SpecError
-from sandlot.learners.evaluate import EvalConfig, Evaluation, Played, check_match, evaluate, wilson
+from sandlot.learners.evaluate import EvalConfig, Evaluation, evaluate, wilson
+from sandlot.learners.playing import Played, check_match
 from sandlot.learners.policy import Policy, PolicyArch
 from sandlot.learners.schema import Entry, EnvSpec
 

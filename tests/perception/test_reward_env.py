@@ -11,7 +11,8 @@ from tests.perception.classifier.world import Lift
 
 from sandlot.learners import envs
 from sandlot.learners.errors import ConfigError, NotReadyError, SandlotError, SpecError, WeightsError
-from sandlot.learners.evaluate import EvalConfig, evaluate, play
+from sandlot.learners.evaluate import EvalConfig, evaluate
+from sandlot.learners.playing import play
 from sandlot.learners.schema import Entry
 from sandlot.perception.classifier import Classifier
 from sandlot.perception.classifier.panel import Panel
