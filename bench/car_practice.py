@@ -6,6 +6,8 @@ clean afterwards, and how fast. Every run is a `sandlot train` that can be looke
 printed, and `runs/car_practice/car_practice.png` shows each seed.
 
 The encoder, and an untrained one of the same network, are made of `--recording` if they are not there yet.
+`--ways` names more than are compared by default: `from scratch` has the critics train the encoder of pixels,
+which takes hours on two cores; `ImageNet` wants an encoder made of such weights (docs/encoders.md says how).
 """
 
 import argparse
@@ -29,6 +31,10 @@ WAYS: dict[str, tuple[str, ...]] = {
     "no demonstration": (*BUMPER, "--encoder", "{trained}", "--demos", "0"),
     "no recovery": (*BUMPER, "--encoder", "{trained}", "--practice", "recovery=false"),
 }
+MORE: dict[str, tuple[str, ...]] = {
+    "from scratch": BUMPER,
+    "ImageNet": (*BUMPER, "--encoder", "{imagenet}"),
+}
 ROW = "car_practice.json"
 COLOURS = ("#2f81f7", "#e8833a", "#2da44e", "#a371f7", "#d1447a")
 
@@ -37,12 +43,16 @@ def main(argv: list[str]) -> None:
     """Practises what is not there yet, and prints a row a run, then one a way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=[*WAYS, *MORE])
     parser.add_argument("--out", default="runs/car_practice")
     parser.add_argument("--recording", default="demos/car_places")
+    parser.add_argument("--imagenet", default="", help="encoder of the way ImageNet")
     args = parser.parse_args(argv)
+    if "ImageNet" in args.ways and not pathlib.Path(args.imagenet).is_file():
+        parser.error(f"--imagenet '{args.imagenet}' is no file; the way ImageNet needs an encoder")
     out = pathlib.Path(args.out)
     files = encoders(pathlib.Path(args.recording), out)
+    files["imagenet"] = str(pathlib.Path(args.imagenet).absolute())
     rows: dict[str, list[dict[str, Any]]] = {}
     for seed in range(args.seeds):
         for way in args.ways:
@@ -73,7 +83,7 @@ def measured(out: pathlib.Path, way: str, seed: int, files: dict[str, str]) -> d
     if known.is_file():
         before: dict[str, Any] = json.loads(known.read_text())
         return before
-    flags = [word.format(**files) for word in WAYS[way]]
+    flags = [word.format(**files) for word in (WAYS | MORE)[way]]
     trained = sandlot("train", TASK, "--run", run, "--seed", str(seed), *flags)
     driven = sandlot("eval", run, "--episodes", str(LAPS), "--seed", str(SEED))
     figures = ("driven_s", "laps", "first_lap_s", "first_clean_lap_s", "best_lap_s", "seconds")
