@@ -17,9 +17,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from sandlot.learners import limit
 from sandlot.learners.errors import ConfigError, SpecError, StoreError, WeightsError
 from sandlot.learners.files import write_whole
 from sandlot.learners.grip import Grips, grips
+from sandlot.learners.limit import LimitArch, limit_of
 from sandlot.learners.schema import EnvSpec
 from sandlot.learners.sight import Sight, VisionArch, arch_of, inputs, mlp, mlp_shapes, under
 
@@ -60,6 +62,7 @@ class PolicyArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_std_max: float = 2.0
     vision: VisionArch | None = None
     gripper: GripperArch | None = None
+    limit: LimitArch | None = None
 
     def shapes(self, spec: EnvSpec) -> dict[str, tuple[int, ...]]:
         """Name and shape of every weight array."""
@@ -67,12 +70,15 @@ class PolicyArch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         neck = self.vision.neck_shapes(spec) if self.vision else {}
         found = self.vision.shapes(spec) if self.vision else {}
         own = spec.action_size
+        if self.limit:
+            self.limit.check(spec)
         if self.gripper:
             where = grips(spec)
             own = len(where.continuous)
             sizes = (size, *self.gripper.hidden, len(where.table))
             values = neck | mlp_shapes(sizes, layer_norm=self.gripper.layer_norm)
             found |= {f"{GRIPPER}{name}": shape for name, shape in values.items()}
+        found |= {limit.WEIGHT: (1,)} if self.limit else {}
         return found | neck | mlp_shapes((size, *self.hidden, 2 * own), layer_norm=self.layer_norm)
 
 
@@ -144,7 +150,10 @@ class Policy:
         mean, log_std = self.distribution(inputs(self.weights, features, state))
         if rng is not None:
             mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape, np.float32)
-        return self._with_gripper(np.tanh(mean), features, state, rng)
+        action, arch = np.tanh(mean), self.arch.limit
+        if arch:
+            action = limit.below(np, action, limit.ceiling(np, self.weights[limit.WEIGHT], state, arch))
+        return self._with_gripper(action, features, state, rng)
 
     @property
     def frame_stack(self) -> int:
@@ -253,6 +262,7 @@ def policy_from_state(state: "AgentState", spec: EnvSpec, cfg: "AgentConfig", ve
         log_std_min=cfg.log_std_min,
         log_std_max=cfg.log_std_max,
         vision=arch_of(spec, cfg),
+        limit=limit_of(cfg),
     )
     arrays = {**(state.vision.encoder if state.vision else {}), **state.actor}
     if state.gripper:

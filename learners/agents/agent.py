@@ -11,12 +11,16 @@ from sandlot.learners.agents import bc, gripper, networks, optim, sac, vision
 from sandlot.learners.agents.config import CLONES, AgentConfig
 from sandlot.learners.agents.types import AgentState, Info, Transition
 from sandlot.learners.errors import StoreError
+from sandlot.learners.limit import limit_of
 from sandlot.learners.schema import EnvSpec
 
 
 def init(spec: EnvSpec, cfg: AgentConfig, seed: int) -> AgentState:
     """A fresh agent for envs of this spec; the same seed gives the same weights."""
     key_actor, key_critic, key_run = jax.random.split(jax.random.key(seed), 3)
+    limited = limit_of(cfg)
+    if limited:
+        limited.check(spec)
     size = vision.input_size(spec, cfg)
     grip = gripper.init(jax.random.fold_in(key_critic, 2), spec, size, cfg)
     own = spec.action_size if grip is None else len(grip.where.continuous)

@@ -54,6 +54,10 @@ class AgentConfig:
             with a target of its own, so `n_min` does not count; 0: they say one number.
         value_range: the lowest and the highest of these values: sums of discounted rewards.
         risk: the policy climbs the mean of the worst 1 - risk share of returns (CVaR; RACER: 0.9); 0: of all.
+        limit_number: which number of the state the first action number raises, as a car's commanded speed:
+            the policy keeps it below a limit that is learned (RACER); -1: there is none.
+        limit_step: what an action of 1 adds to that number.
+        limit_range: the lowest and the highest limit; it begins near the lowest.
         bc_loss: "nll" of the tanh-Gaussian, or "mse" of its mode.
         bc_dropout: chance of a hidden unit being dropped while cloning.
         cql_alpha: weight of the conservative penalty.
@@ -111,6 +115,9 @@ class AgentConfig:
     atoms: int = 0
     value_range: tuple[float, float] = (0.0, 0.0)
     risk: float = 0.0
+    limit_number: int = -1
+    limit_step: float = 0.1
+    limit_range: tuple[float, float] = (0.3, 1.0)
     bc_loss: Literal["nll", "mse"] = "nll"
     bc_dropout: float = 0.0
     cql_alpha: float = 5.0
@@ -135,7 +142,7 @@ class AgentConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError naming the field, its value, the rule and what to write instead."""
         # YAML gives lists; jit needs something hashable
-        for field in ("actor_hidden", "critic_hidden", "encoder_settings", "value_range"):
+        for field in ("actor_hidden", "critic_hidden", "encoder_settings", "value_range", "limit_range"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         for field, choices in _CHOICES.items():
             _need(self, field, getattr(self, field) in choices, f"must be one of {', '.join(choices)}")
@@ -169,6 +176,7 @@ class AgentConfig:
         _need(self, "gripper_penalty", 0 <= self.gripper_penalty < math.inf, "must be finite and at least 0")
         _need(self, "gripper_epsilon", 0 <= self.gripper_epsilon <= 1, "must lie in [0, 1]")
         _need_distribution(self)
+        _need_limit(self)
         good = self.gripper == "continuous" or (self.algo in ("rlpd", "sac") and self.n_step == 1)
         rule = (
             f"needs algo rlpd or sac with n_step 1, this is {self.algo} with {self.n_step}; use 'continuous'"
@@ -208,6 +216,18 @@ def _need_distribution(cfg: AgentConfig) -> None:
     good = len(ends) == 2 and -math.inf < ends[0] < ends[1] < math.inf  # noqa: PLR2004 - lowest and highest
     rule = "must be the lowest and the highest return that atoms stand for, such as (-5, 50)"
     _need(cfg, "value_range", good or not cfg.atoms, rule)
+
+
+def _need_limit(cfg: AgentConfig) -> None:
+    number = cfg.limit_number
+    _need(cfg, "limit_number", isinstance(number, int) and number >= -1, "must be a whole number, or -1")
+    fits = cfg.algo in ("rlpd", "sac") and cfg.gripper == "continuous"
+    rule = f"needs algo rlpd or sac and a continuous gripper, this is {cfg.algo} with {cfg.gripper}; use -1"
+    _need(cfg, "limit_number", fits or number < 0, rule)
+    _need(cfg, "limit_step", 0 < cfg.limit_step < math.inf, "must be finite and above 0")
+    ends = cfg.limit_range
+    good = len(ends) == 2 and -math.inf < ends[0] < ends[1] < math.inf  # noqa: PLR2004 - lowest and highest
+    _need(cfg, "limit_range", good, "must be the lowest and the highest limit, such as (0.3, 1.0)")
 
 
 def rlpd(**changes: Any) -> AgentConfig:

@@ -55,7 +55,7 @@ def actor_loss(
     `value` is what every critic says of state and action, [E, B]; `neck` is their bottleneck, empty without
     cameras. `complete` adds to an action what the policy itself does not decide.
     """
-    action, logp = networks.squash(*networks.actor_output(actor, networks.inputs(actor, obs), cfg), noise)
+    action, logp = networks.sample(actor, obs, noise, cfg)
     q = value(networks.inputs(neck, obs), complete(action))
     worth = q.mean(axis=0) if cfg.actor_reduce == "mean" else q.min(axis=0)
     return (temp * logp - worth).mean(), -logp.mean()

@@ -9,8 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from sandlot.learners import limit
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import Params
+from sandlot.learners.limit import limit_of
 
 LAYER_NORM_EPS = 1e-6
 ENCODER, BOTTLENECK = "encoder", "bottleneck"
@@ -36,8 +38,8 @@ def init_mlp(
         zip(jax.random.split(key, last + 1), sizes[:-1], sizes[1:], strict=True)
     ):
         name, front = ("_out", () if shared_head else lead) if i == last else (str(i), lead)
-        limit = math.sqrt(6.0 / (fan_in + fan_out))
-        params[f"w{name}"] = jax.random.uniform(key_i, (*front, fan_in, fan_out), jnp.float32, -limit, limit)
+        bound = math.sqrt(6.0 / (fan_in + fan_out))
+        params[f"w{name}"] = jax.random.uniform(key_i, (*front, fan_in, fan_out), jnp.float32, -bound, bound)
         params[f"b{name}"] = jnp.zeros((*front, fan_out))
         if layer_norm and i < last:
             params[f"scale{name}"] = jnp.ones((*front, fan_out))
@@ -48,7 +50,8 @@ def init_mlp(
 def init_actor(key: jax.Array, input_size: int, action_size: int, cfg: AgentConfig) -> Params:
     """Weights of the policy: its output is mean and log standard deviation side by side, [.., 2 A]."""
     sizes = (input_size, *cfg.actor_hidden, 2 * action_size)
-    return init_mlp(key, sizes, layer_norm=cfg.actor_layer_norm)
+    params = init_mlp(key, sizes, layer_norm=cfg.actor_layer_norm)
+    return params | ({limit.WEIGHT: jnp.full((1,), limit.FIRST)} if limit_of(cfg) else {})
 
 
 def init_critics(key: jax.Array, input_size: int, action_size: int, cfg: AgentConfig) -> Params:
@@ -129,6 +132,19 @@ def mlp(params: Params, x: jax.Array, cfg: AgentConfig, keep: list[jax.Array] | 
         x = activate(x, cfg.activation)
         x = x if keep is None else x * keep[i]
     return x @ params["w_out"] + params["b_out"]
+
+
+def sample(
+    actor: Params, obs: dict[str, Any], noise: jax.Array, cfg: AgentConfig
+) -> tuple[jax.Array, jax.Array]:
+    """The policy's action [B, A] at obs for this standard normal noise, and its log density [B]."""
+    action, logp = squash(*actor_output(actor, inputs(actor, obs), cfg), noise)
+    arch = limit_of(cfg)
+    if arch is None:
+        return action, logp
+    highest = limit.ceiling(jnp, actor[limit.WEIGHT], obs["state"], arch)
+    # entropy is no reason to let it go faster
+    return limit.below(jnp, action, highest), logp + limit.log_squeeze(jnp, jax.lax.stop_gradient(highest))
 
 
 def squash(mean: jax.Array, log_std: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:

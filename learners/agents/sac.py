@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from sandlot.learners.agents import calql, distributional, ensemble, gripper, losses, networks, optim, vision
 from sandlot.learners.agents.config import AgentConfig
 from sandlot.learners.agents.types import Adam, AgentState, Info, Params, Transition
+from sandlot.learners.limit import WEIGHT, limit, limit_of
 
 
 class Sample(NamedTuple):
@@ -53,7 +54,9 @@ def update(
         state, actor_info = step_actor(state, last, keys[-1], cfg)
         skipped += actor_info.pop("skipped")
         info |= actor_info
-    return state, info | {"skipped": skipped, "temperature": jnp.exp(state.log_temp)}
+    info |= {"skipped": skipped, "temperature": jnp.exp(state.log_temp)}
+    arch = limit_of(cfg)
+    return state, info | ({"limit": limit(jnp, state.actor[WEIGHT], arch)[0]} if arch else {})
 
 
 def one_step(
@@ -203,7 +206,7 @@ def next_action(
 ) -> tuple[jax.Array, jax.Array]:
     """The policy's actions [B, A] at next_obs and their log densities [B]."""
     noise = jax.random.normal(key, (len(batch.action), networks.own_size(actor)))
-    return networks.squash(*networks.actor_output(actor, networks.inputs(actor, batch.next_obs), cfg), noise)
+    return networks.sample(actor, batch.next_obs, noise, cfg)
 
 
 def _move_actor(
