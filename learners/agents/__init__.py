@@ -6,7 +6,8 @@ knows an env, a file or a socket; the policy that an actor plays, without JAX, i
 """
 
 from sandlot.learners.agents.agent import arrays_to_state, init, state_to_arrays, update
-from sandlot.learners.agents.config import CLONES, PRESETS, AgentConfig, preset
+from sandlot.learners.agents.config import CLONES, AgentConfig
+from sandlot.learners.agents.presets import PRESETS, preset
 from sandlot.learners.agents.types import AgentState, Info, Transition
 
 __all__ = [

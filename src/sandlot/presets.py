@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from sandlot.learners.agents.config import PRESETS
-from sandlot.learners.agents.config import preset as agent_preset
+from sandlot.learners.agents.presets import PRESETS
+from sandlot.learners.agents.presets import preset as agent_preset
 from sandlot.learners.config import TrainConfig, from_dict
 
 

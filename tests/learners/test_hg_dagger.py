@@ -8,7 +8,7 @@ from bench.faults_resume import SPEC, practice
 from bench.system_rig import tiny
 
 from sandlot.learners import agents
-from sandlot.learners.agents.config import AgentConfig, preset
+from sandlot.learners.agents import AgentConfig, preset
 from sandlot.learners.config import check_person, from_dict
 from sandlot.learners.env_config import EnvConfig
 from sandlot.learners.errors import ConfigError
