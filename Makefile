@@ -53,7 +53,7 @@ demo-vision: $(VENV)/.base  ## learn to pick from cameras, rewarded by a classif
 BUMPER := --cameras bumper --image-px 64
 demo-car: $(VENV)/.base  ## a car learns to race in a hall it has never seen, from its camera, alone (about 10 minutes)
 	$(RUN) course drive car_hall
-	$(RUN) pretrain collect car_places $(BUMPER) --randomize --episodes 300 --steps 80 --expert 0.7 --noise 0.3 --out demos/car_places
+	$(RUN) pretrain collect car_places $(BUMPER) --episodes 300 --steps 80 --expert 0.7 --noise 0.3 --out demos/car_places
 	$(RUN) pretrain demos/car_places --method iql --batch-size 64 --out demos/car_places/encoder.safetensors
 	$(RUN) train car_hall --course courses/car_hall.yaml $(BUMPER) --encoder demos/car_places/encoder.safetensors --run demo-car
 	$(RUN) eval demo-car --episodes 10 --seed 1000 --json
