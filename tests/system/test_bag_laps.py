@@ -4,13 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from tests.ros_domain import ros_domain  # noqa: F401  (a fixture)
 from tests.stalls import real_time
-from tests.system.test_bag_steps import same, stop
+from tests.system.test_bag_steps import recorded, same
 from tests.system.test_recorder import SRC, start
 
 from sandlot.learners.schema import Flag, Source
@@ -36,27 +35,16 @@ def drive(folder, env) -> None:
         start("-m", "sandlot.robots.car.gate_node", *NODE, *gate, env=env),
     ]
     recorder = start("-m", "sandlot.robots.recording.recorder_node", *NODE, *camera, *kept, env=env)
-    try:
-        deadline = time.monotonic() + 60
-        while not (folder / "bag").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        driver = start("-m", "tests.system.recorded_lap", str(folder / "run"), "bumper", env=env)
-        try:
-            assert driver.wait(200) == 0
-        finally:
-            stop(driver)
-    finally:
-        for process in (recorder, *nodes):
-            stop(process)
+    driver = ("tests.system.recorded_lap", str(folder / "run"), "bumper")
+    recorded(folder, [recorder, *nodes], driver, env)
 
 
 def test_a_cars_bag_gives_its_steps_bit_for_bit_and_its_course(tmp_path, ros_domain):  # noqa: F811
     drive(tmp_path, ros_domain)
     assert Bag(tmp_path / "bag").info().finished
-    recorded = open_folder(tmp_path / "bag")
-    lived, again = list(read_episodes(RunReader(tmp_path / "run"))), list(recorded.read())
-    assert recorded.notes() == []
+    bag = open_folder(tmp_path / "bag")
+    lived, again = list(read_episodes(RunReader(tmp_path / "run"))), list(bag.read())
+    assert bag.notes() == []
     for a, b in zip(lived, again, strict=True):
         same(a, b)
     assert any(e.success for e in lived) and Flag(int(lived[-1].steps["flags"][-1])) & Flag.TERMINATED

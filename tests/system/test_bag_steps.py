@@ -30,6 +30,23 @@ def stop(process: subprocess.Popen) -> None:
         process.wait()
 
 
+def recorded(folder: pathlib.Path, started: list[subprocess.Popen], driver: tuple[str, ...], env) -> None:
+    """Runs a driver once the recorder's `folder/bag` is there; then stops what was started, in this order."""
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / "bag").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        driving = start("-m", *driver, env=env)
+        try:
+            assert driving.wait(200) == 0
+        finally:
+            stop(driving)
+    finally:
+        for process in started:
+            stop(process)
+
+
 def drive(folder: pathlib.Path, env: dict[str, str], cameras: tuple[str, ...]) -> None:
     """Records a drive of two episodes; their steps are in `folder/run`, the bag in `folder/bag`."""
     listed = ("-p", f"cameras:=[{','.join(cameras)}]", "-p", "task:=arm_pick")
@@ -43,19 +60,8 @@ def drive(folder: pathlib.Path, env: dict[str, str], cameras: tuple[str, ...]) -
     ]
     bag = ("-p", f"bag:={folder / 'bag'}", "-p", "objects:=[cube]", "-p", "reserve_mb:=0")
     recorder = start("-m", "sandlot.robots.recording.recorder_node", *NODE, *listed, *bag, env=env)
-    try:
-        deadline = time.monotonic() + 60
-        while not (folder / "bag").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        driver = start("-m", "tests.system.recorded_drive", str(folder / "run"), "2", *cameras, env=env)
-        try:
-            assert driver.wait(150) == 0
-        finally:
-            stop(driver)
-    finally:
-        for process in (recorder, *nodes):
-            stop(process)
+    driver = ("tests.system.recorded_drive", str(folder / "run"), "2", *cameras)
+    recorded(folder, [recorder, *nodes], driver, env)
 
 
 def same(a, b) -> None:
@@ -69,9 +75,9 @@ def same(a, b) -> None:
 def test_a_bag_gives_the_steps_of_its_drive_bit_for_bit(tmp_path, ros_domain, cameras):  # noqa: F811
     drive(tmp_path, ros_domain, cameras)
     assert Bag(tmp_path / "bag").info().finished
-    recorded = open_folder(tmp_path / "bag")
-    lived, again = list(read_episodes(RunReader(tmp_path / "run"))), list(recorded.read())
-    assert recorded.notes() == []
+    bag = open_folder(tmp_path / "bag")
+    lived, again = list(read_episodes(RunReader(tmp_path / "run"))), list(bag.read())
+    assert bag.notes() == []
     assert sum(e.success for e in lived) >= 1
     assert {int(s) for e in lived for s in e.steps["source"]} == {1, 2}
     for a, b in zip(lived, again, strict=True):
