@@ -3,7 +3,9 @@
 Use it from a test module: `pytestmark = real_time`. The limits of arm and gate are about 100 ms; on a shared
 machine a core is sometimes taken away for that long, and then the robot stops, as it must. A watcher on each
 core notices. A test that fails while every core was there has failed, as has one that fails six times; each
-waits longer for a calmer machine than the one before.
+waits longer for a calmer machine than the one before. Where a process of tests is a worker (`make test`), one
+that hung is replaced and such a test is tried again as well: threads of Fast DDS may wait for each other (its
+issue 6502), which nothing in Python can end.
 """
 
 import os
